@@ -1,0 +1,1 @@
+"""One module for each topic that people talk with the bot about."""

@@ -1,0 +1,1 @@
+"""The pages, the API and the gauges: one site, served by the process that watches."""

@@ -1,0 +1,1 @@
+"""The pages: a module a topic; each parses, calls a use case, and fills a template."""

@@ -1,0 +1,1 @@
+"""YouTube's Data API: asking (client), reading answers (parse), understanding refusals (faults)."""
