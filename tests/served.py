@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -185,6 +186,7 @@ def home(folder: Path, services: Served, *, keys: bool = True) -> Home:
         "COLUMNS": "80",
         "TZ": "Europe/Berlin",
         "LANG": "C.UTF-8",
+        **({"PYTHONPATH": path} if (path := os.environ.get("PYTHONPATH")) else {}),  # the program that the tests see
         "YTWATCHER_YOUTUBE__BASE_URL": f"{services.youtube_url}/youtube/v3",
         "YTWATCHER_TELEGRAM__BASE_URL": services.telegram_url,
     }
