@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from virtual_clock import VirtualClock
 from ytwatcher import config
 from ytwatcher.app import App, open_app
+from ytwatcher.core.quota import Bucket, Ledger
 from ytwatcher.settings import Settings
 from ytwatcher.simulator import TelegramDouble, World, YouTubeDouble, make_video_id, serve
 from ytwatcher.simulator.telegram import BOT_TOKEN
@@ -130,6 +131,10 @@ class Story:
         since_at = self.start_at if since is None else self.at(since)
         until_at = datetime.max.replace(tzinfo=UTC) if until is None else self.at(until)
         return [call for call in self.youtube.calls if method in ("", call.method) and since_at <= call.at < until_at]
+
+    async def ledger(self, bucket: Bucket) -> Ledger:
+        """What the app has counted of a bucket today."""
+        return await self.app.db.read(self.app.reader.ledger, bucket, self.clock.now())
 
     async def run(self) -> None:
         self.app = await self._opened.enter_async_context(open_app(self._settings, self.clock, out=self.console, look_every=None))

@@ -37,6 +37,8 @@ from ytwatcher.core.model import (
 from ytwatcher.core.quota import Allowance, Bucket, Share, allowance
 from ytwatcher.core.retry import backoff
 from ytwatcher.core.schedule import (
+    ListPlan,
+    Plan,
     Settings,
     plan_channels,
     plan_membership,
@@ -115,7 +117,7 @@ class Poller:
         steps = {"statistics": self._statistics, "metadata": self._metadata, "channels": self._channels, "lists": self._lists}
         self._lanes = [LaneState(name, step) for name, step in steps.items()]
         self._one_call = asyncio.Lock()
-        self._workload, self._pace = Workload(db), PACE
+        self._workload, self._pace = Workload(), PACE
         self._statistics_again_at: datetime | None = None
         self._stamped_at: datetime | None = None
         self._stopping = False
@@ -195,22 +197,29 @@ class Poller:
 
     async def _statistics(self) -> Rest | None:
         now = self._clock.now()
-        bucket, allowed = await self._statistics_allowance(Share.STATISTICS, now)
-        load = await self._workload.of(Lane.STATISTICS, now)
-        plan = plan_statistics(await self._db.read(subjects.due_statistics), load, allowed, now, self._settings)
+        bucket, plan = await self._db.read(self._plan_statistics, now)
         self._pace = plan.pace
         if not plan.ids:
             return Rest(_earliest(plan.at, self._statistics_again_at if self._uses_fallback(now) else None))
         await self._read_statistics(bucket, Share.STATISTICS, [VideoId(one) for one in plan.ids])
         return None
 
-    async def _statistics_allowance(self, share: Share, now: datetime) -> tuple[Bucket, Allowance]:
+    def _plan_statistics(self, con: sqlite3.Connection, now: datetime) -> tuple[Bucket, Plan]:
+        bucket, allowed = self._statistics_allowance(con, Share.STATISTICS, now)
+        load = self._workload.of(con, Lane.STATISTICS, now)
+        return bucket, plan_statistics(subjects.due_statistics(con), load, allowed, now, self._settings)
+
+    def _statistics_allowance(self, con: sqlite3.Connection, share: Share, now: datetime) -> tuple[Bucket, Allowance]:
         """The bucket that statistics draw on next: their own, or the default one while theirs is closed, spent or unreachable."""
-        default = allowance(await self._reader.ledger(Bucket.DEFAULT), share, now)
+        default = self._allowance(con, share, now)
         if self._uses_fallback(now):
             return Bucket.DEFAULT, default
-        own = allowance(await self._reader.ledger(Bucket.STATS), share, now)
+        own = allowance(self._reader.ledger(con, Bucket.STATS, now), share, now)
         return (Bucket.STATS, own) if own.from_at <= default.from_at else (Bucket.DEFAULT, default)
+
+    def _allowance(self, con: sqlite3.Connection, share: Share, now: datetime) -> Allowance:
+        """What a share of the default bucket may spend."""
+        return allowance(self._reader.ledger(con, Bucket.DEFAULT, now), share, now)
 
     async def _read_statistics(self, bucket: Bucket, share: Share, ids: Sequence[VideoId]) -> None:
         if bucket is Bucket.DEFAULT:
@@ -224,14 +233,15 @@ class Poller:
         self._workload.asked(at, Lane.STATISTICS)
 
     async def _metadata(self) -> Rest | None:
-        now = self._clock.now()
-        allowed = allowance(await self._reader.ledger(Bucket.DEFAULT), Share.METADATA, now)
-        load = await self._workload.of(Lane.METADATA, now)
-        plan = plan_metadata(await self._db.read(subjects.due_metadata), load, allowed, now)
+        plan = await self._db.read(self._plan_metadata, self._clock.now())
         if not plan.ids:
             return Rest(plan.at)
         await self._read_videos(Share.METADATA, [VideoId(one) for one in plan.ids])
         return None
+
+    def _plan_metadata(self, con: sqlite3.Connection, now: datetime) -> Plan:
+        allowed = self._allowance(con, Share.METADATA, now)
+        return plan_metadata(subjects.due_metadata(con), self._workload.of(con, Lane.METADATA, now), allowed, now)
 
     async def _read_videos(self, share: Share, ids: Sequence[VideoId]) -> None:
         """A metadata answer; ids that are missing from it are absent only if it proves to be a whole one."""
@@ -264,14 +274,15 @@ class Poller:
         return answer
 
     async def _channels(self) -> Rest | None:
-        now = self._clock.now()
-        allowed = allowance(await self._reader.ledger(Bucket.DEFAULT), Share.MEMBERSHIP, now)
-        load = await self._workload.of(Lane.MEMBERSHIP, now)
-        plan = plan_channels(await self._db.read(subjects.due_channels), load, allowed, now)
+        plan = await self._db.read(self._plan_channels, self._clock.now())
         if not plan.ids:
             return Rest(plan.at)
         await self._read_channels(Share.MEMBERSHIP, plan.ids)
         return None
+
+    def _plan_channels(self, con: sqlite3.Connection, now: datetime) -> Plan:
+        allowed = self._allowance(con, Share.MEMBERSHIP, now)
+        return plan_channels(subjects.due_channels(con), self._workload.of(con, Lane.MEMBERSHIP, now), allowed, now)
 
     async def _read_channels(self, share: Share, ids: Sequence[SubjectId]) -> None:
         client = self._reader.client
@@ -281,15 +292,15 @@ class Poller:
         self._workload.asked(at, Lane.MEMBERSHIP)
 
     async def _lists(self) -> Rest | None:
-        now = self._clock.now()
-        allowed = allowance(await self._reader.ledger(Bucket.DEFAULT), Share.MEMBERSHIP, now)
-        plan = plan_membership(await self._db.read(watches.listings), allowed, now)
-        if plan.target_id is None:
+        plan, target = await self._db.read(self._plan_lists, self._clock.now())
+        if target is None:
             return Rest(plan.at)
-        target = await self._db.read(watches.find_target, plan.target_id)
-        assert target is not None  # it was planned from the same table
         await self._read_list(Share.MEMBERSHIP, target, plan.whole)
         return None
+
+    def _plan_lists(self, con: sqlite3.Connection, now: datetime) -> tuple[ListPlan, watches.Target | None]:
+        plan = plan_membership(watches.listings(con), self._allowance(con, Share.MEMBERSHIP, now), now)
+        return plan, watches.find_target(con, plan.target_id) if plan.target_id else None
 
     async def _read_list(self, share: Share, target: watches.Target, whole: bool) -> None:
         """Read a list to its end, or up to the first entry that is known; one that cannot be read is marked."""
@@ -358,7 +369,7 @@ class Poller:
             await self._read_channels(Share.COMMANDS, channels)
         for start in range(0, min(len(videos), READ_NOW_CALLS * IDS_PER_CALL), IDS_PER_CALL):
             ids = videos[start : start + IDS_PER_CALL]
-            bucket, _ = await self._statistics_allowance(Share.COMMANDS, self._clock.now())
+            bucket, _ = await self._db.read(self._statistics_allowance, Share.COMMANDS, self._clock.now())
             try:
                 await self._read_statistics(bucket, Share.COMMANDS, ids)
             except YouTubeError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import TypeVar
@@ -31,9 +32,9 @@ class Reader:
         self._db, self._clock, self._terms, self._notify = db, clock, terms, notify
         self.refused_at: datetime | None = None
 
-    async def ledger(self, bucket: Bucket) -> Ledger:
-        """The bucket today."""
-        return await self._db.read(quota.load, bucket, self._terms[bucket], self._clock.now())
+    def ledger(self, con: sqlite3.Connection, bucket: Bucket, now: datetime) -> Ledger:
+        """The bucket on the day of `now`."""
+        return quota.load(con, bucket, self._terms[bucket], now)
 
     async def ask(self, bucket: Bucket, share: Share, call: Callable[[], Awaitable[T]]) -> T:
         """Make one call that costs one unit.

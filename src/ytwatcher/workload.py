@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,7 +11,6 @@ from ytwatcher.core.intervals import Kind
 from ytwatcher.core.model import Lane, SubjectKind, to_ms
 from ytwatcher.core.schedule import Load
 from ytwatcher.store import subjects
-from ytwatcher.store.db import Database
 
 COUNT_EVERY = timedelta(minutes=1)
 AT_ONCE = 5_000
@@ -33,8 +33,7 @@ class Workload:
     The membership lane's is that of channels' own numbers.
     """
 
-    def __init__(self, db: Database) -> None:
-        self._db = db
+    def __init__(self) -> None:
         self._counted: dict[Lane, tuple[datetime, Load]] = {}
         self._asked: dict[Lane, int | None] = {}
         self._under_way: _Count | None = None  # of videos
@@ -43,44 +42,44 @@ class Workload:
         """A call was answered that counts for these lanes."""
         self._asked |= dict.fromkeys(lanes, to_ms(at))
 
-    async def of(self, lane: Lane, now: datetime) -> Load:
-        load = await self._of_videos(now) if lane is Lane.STATISTICS else await self._of_others(lane, now)
+    def of(self, con: sqlite3.Connection, lane: Lane, now: datetime) -> Load:
+        load = self._of_videos(con, now) if lane is Lane.STATISTICS else self._of_others(con, lane, now)
         return load._replace(last_ms=self._asked[lane])
 
-    async def _of_videos(self, now: datetime) -> Load:
-        new = await self._db.read(subjects.never_read)
+    def _of_videos(self, con: sqlite3.Connection, now: datetime) -> Load:
+        new = subjects.never_read(con)
         if Lane.STATISTICS not in self._counted:
-            self._asked.setdefault(Lane.STATISTICS, await self._db.read(subjects.last_asked, SubjectKind.VIDEO))
-            self._counted[Lane.STATISTICS] = now, await self._db.read(subjects.load_of, SubjectKind.VIDEO)
+            self._asked.setdefault(Lane.STATISTICS, subjects.last_asked(con, SubjectKind.VIDEO))
+            self._counted[Lane.STATISTICS] = now, subjects.load_of(con, SubjectKind.VIDEO)
         counted_at, load = self._counted[Lane.STATISTICS]
         if self._under_way is not None or now - counted_at >= COUNT_EVERY or new != load.new:
-            await self._go_on(now, new)
+            self._go_on(con, now, new)
         _, load = self._counted[Lane.STATISTICS]
         just_read = max(0, load.new - new)  # since the count
         return Load({**load.kinds, _JUST_READ: load.kinds.get(_JUST_READ, 0) + just_read} if just_read else load.kinds, new)
 
-    async def _go_on(self, now: datetime, new: int) -> None:
+    def _go_on(self, con: sqlite3.Connection, now: datetime, new: int) -> None:
         count = self._under_way = self._under_way or _Count(new)
-        some = await self._db.read(subjects.count_some, SubjectKind.VIDEO, count.last_pk, AT_ONCE)
+        some = subjects.count_some(con, SubjectKind.VIDEO, count.last_pk, AT_ONCE)
         count.kinds += some.kinds
         count.last_pk = some.last_pk
         if some.ended:
             self._counted[Lane.STATISTICS] = now, Load(dict(count.kinds), count.new)
             self._under_way = None
 
-    async def _of_others(self, lane: Lane, now: datetime) -> Load:
+    def _of_others(self, con: sqlite3.Connection, lane: Lane, now: datetime) -> Load:
         """Counted whole: of the metadata lane an index is added up, and channels are few."""
         counted_at, load = self._counted.get(lane, (None, Load({})))
         if counted_at is None or now - counted_at >= COUNT_EVERY:
-            load = await self._count(lane)
+            load = self._count(con, lane)
             self._counted[lane] = now, load
         return load
 
-    async def _count(self, lane: Lane) -> Load:
+    def _count(self, con: sqlite3.Connection, lane: Lane) -> Load:
         if lane is Lane.METADATA:
-            load = await self._db.read(subjects.metadata_load)
+            load = subjects.metadata_load(con)
             self._asked.setdefault(lane, load.last_ms)
             return load
         if lane not in self._asked:
-            self._asked[lane] = await self._db.read(subjects.last_asked, SubjectKind.CHANNEL)
-        return await self._db.read(subjects.load_of, SubjectKind.CHANNEL)
+            self._asked[lane] = subjects.last_asked(con, SubjectKind.CHANNEL)
+        return subjects.load_of(con, SubjectKind.CHANNEL)

@@ -130,7 +130,7 @@ def test_state_of_a_clock_that_was_two_days_fast_is_pulled_back_and_everything_w
             s.world.videos[make_video_id(0)].views = 12_100
             await s.until("18:00")
             assert "passed 12,000" in s.told()[-1]
-            assert (await s.app.reader.ledger(Bucket.DEFAULT)).total == s.youtube.used("default")
+            assert (await s.ledger(Bucket.DEFAULT)).total == s.youtube.used("default")
             await s.restart()
             await s.until("18:30")
             assert len(s.told(OPERATOR)) == 1

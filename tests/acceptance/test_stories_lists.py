@@ -100,7 +100,7 @@ async def test_a_day_costs_what_the_quota_page_says(s: Story) -> None:
     assert counted["playlistItems.list"] == pytest.approx((288 + lists.default - 8) / 4, abs=8)
     assert counted["channels.list"] == pytest.approx(24, abs=3)
     assert counted["videos.list"] <= 2 + 4
-    assert (await s.app.reader.ledger(Bucket.DEFAULT)).total == s.youtube.used("default"), "the ledger knows every unit"
+    assert (await s.ledger(Bucket.DEFAULT)).total == s.youtube.used("default"), "the ledger knows every unit"
 
 
 @played()

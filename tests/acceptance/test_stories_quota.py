@@ -54,7 +54,7 @@ def test_days_of_23_and_25_hours_end_inside_the_bucket(tmp_path: Path, start: da
         s.world.add_playlist(LIST, "Forty", video_ids=[make_video_id(n) for n in range(40)])
         await s.add(LIST, "views reach 1M")
         ends_at = start + timedelta(hours=hours)
-        assert (await s.app.reader.ledger(Bucket.STATS)).day.end_at == ends_at
+        assert (await s.ledger(Bucket.STATS)).day.end_at == ends_at
         await s.until(ends_at - timedelta(minutes=1))
         assert _refused(s) == []
         assert 90 <= s.youtube.used("batchGetStats") <= 96
@@ -161,7 +161,7 @@ async def test_the_reserve_is_there_for_a_person_when_the_lanes_have_spent_their
     assert answer["rules"][0]["next_number"] == 1000
     await s.until("+1 06:59")
     assert _refused(s) == []
-    assert (await s.app.reader.ledger(Bucket.DEFAULT)).total == s.youtube.used("default")
+    assert (await s.ledger(Bucket.DEFAULT)).total == s.youtube.used("default")
     assert s.told(OPERATOR) == [], "a plan with few units is no silence"
 
 

@@ -28,11 +28,11 @@ def test_many_videos_are_counted_over_several_plans(tmp_path: Path) -> None:
     async def go() -> list[Load]:
         db = Database(tmp_path / "journal.db")
         await db.write(add, AT_ONCE + 10)
-        workload = Workload(db)
-        seen = [await workload.of(Lane.STATISTICS, NOW)]
+        workload = Workload()
+        seen = [await db.read(workload.of, Lane.STATISTICS, NOW)]
         await db.write(lambda con: con.execute("UPDATE subject SET step = -2 WHERE pk > ?", (AT_ONCE - 10,)))
-        seen += [await workload.of(Lane.STATISTICS, NOW + COUNT_EVERY) for _ in range(2)]
-        seen.append(await workload.of(Lane.STATISTICS, NOW + COUNT_EVERY))
+        seen += [await db.read(workload.of, Lane.STATISTICS, NOW + COUNT_EVERY) for _ in range(2)]
+        seen.append(await db.read(workload.of, Lane.STATISTICS, NOW + COUNT_EVERY))
         db.close()
         return seen
 
@@ -46,10 +46,10 @@ def test_what_was_new_at_the_last_count_and_is_read_now_counts_as_read(tmp_path:
         db = Database(tmp_path / "journal.db")
         await db.write(add, AT_ONCE + 10)
         await db.write(lambda con: con.execute("UPDATE subject SET due_at = NULL, read_at = NULL WHERE pk <= 7"))
-        workload = Workload(db)
-        await workload.of(Lane.STATISTICS, NOW)
+        workload = Workload()
+        await db.read(workload.of, Lane.STATISTICS, NOW)
         await db.write(lambda con: con.execute("UPDATE subject SET due_at = 2, read_at = 1 WHERE pk <= 5"))
-        found = await workload.of(Lane.STATISTICS, NOW)
+        found = await db.read(workload.of, Lane.STATISTICS, NOW)
         db.close()
         return found
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,7 +16,7 @@ _SIZES = {"default": (120, 90), "medium": (320, 180), "high": (480, 360)}
 
 def etag(value: object) -> str:
     """An opaque tag of a JSON value."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:27]
+    return hashlib.sha256(repr(value).encode()).hexdigest()[:27]
 
 
 def resource(kind: str, resource_id: str, parts: Parts, wanted: frozenset[str]) -> Json:
@@ -216,7 +215,7 @@ def duration(video: SimVideo) -> str:
 
 def timestamp(at: datetime) -> str:
     """RFC 3339 in UTC, to the second."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return at.astimezone(UTC).isoformat(timespec="seconds")[:19] + "Z"
 
 
 def _thumbnails(key: str, sizes: Mapping[str, tuple[int, int]]) -> Json:

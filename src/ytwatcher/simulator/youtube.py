@@ -265,7 +265,7 @@ def _ok(request: Request, answer: Json, tag: str, *, cut: bool) -> Response:
     body = json.dumps(answer, ensure_ascii=False, indent=2 if pretty else None).encode()
     headers = {"ETag": quoted, "Content-Type": "application/json; charset=UTF-8", "Vary": "Origin, X-Origin, Referer"}
     if "gzip" in request.headers.get("accept-encoding", "") and "gzip" in request.headers.get("user-agent", ""):
-        body = gzip.compress(body)
+        body = gzip.compress(body, compresslevel=1)
         headers["Content-Encoding"] = "gzip"
     return (CutAnswer if cut else Response)(body, headers=headers)
 
