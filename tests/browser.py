@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import socket
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -124,7 +123,6 @@ def watching(services: Served, folder: Path, *, keys: bool = True, settings: Map
     port = free_port()
     more = {"WEB__LISTEN": f"127.0.0.1:{port}", "WEB__THUMBNAIL_URL": "off", "POLL__MIN_INTERVAL": "10s", **(settings or {})}
     made = home(folder, services, keys=keys)
-    made.env |= {"PYTHONPATH": os.pathsep.join(sys.path)}  # the program that the tests see, wherever another is installed
     made.env |= {f"YTWATCHER_{name}": value for name, value in more.items()}
     running = made.start("run")
     try:

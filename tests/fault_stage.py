@@ -111,7 +111,8 @@ class Stage:
     def start_process(self) -> None:
         command = [sys.executable, str(RUNNER), str(self.folder), str(EPOCH.timestamp()), str(self.real_start), str(SPEED)]
         pipe = subprocess.PIPE
-        self._processes.append(Running(subprocess.Popen(command, env=self.home.env, stdout=pipe, stderr=pipe, text=True, bufsize=1)))
+        process = subprocess.Popen(command, env=self.home.env, stdout=pipe, stderr=pipe, text=True, bufsize=1)
+        self._processes.append(Running(process, process.stdout, process.stderr))
 
     def start_processes(self) -> None:
         """One that leads, and one that waits."""
@@ -130,7 +131,7 @@ class Stage:
 
     def _replace_ended(self) -> None:
         """As a supervisor would: a process that has ended by itself is started anew."""
-        if self._processes and self._processes[0].process.poll() is not None:
+        if self._processes and self._processes[0].ends_within(0):
             ended = self._processes.pop(0)
             self.note(f"a process ended by itself with {ended.ended()}: {ended.printed[-300:]}")
             self.ended.append(ended)
@@ -148,7 +149,7 @@ class Stage:
     def limit_files(self, room: int | None) -> None:
         """As if the disk were full: nothing is written beyond so many bytes of a file (None: no limit). One that ends by it is replaced."""
         pid, most = self.leader.process.pid, resource.RLIM_INFINITY
-        if self.leader.process.poll() is None:
+        if not self.leader.ends_within(0):
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (most if room is None else room, most))
 
     def printed(self) -> str:

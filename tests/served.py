@@ -15,13 +15,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO, Any, TypeVar
 
+from forked import Forked, forked
 from ytwatcher.simulator import TelegramDouble, World, YouTubeDouble, serve
 
 KEY = "CANARY-key-0123456789"
 TOKEN = "7000000001:CANARY-token-that-nobody-may-see-0123"
 CHAT = 4242
+PATIENCE = 120.0
+"""Real seconds for what takes one or two; only a machine that stands still needs them."""
 T = TypeVar("T")
 
 
@@ -42,9 +46,9 @@ class Served:
         async def call() -> T:
             return change()
 
-        return asyncio.run_coroutine_threadsafe(call(), self.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(call(), self.loop).result(PATIENCE)
 
-    def until(self, condition: Callable[[], bool], seconds: float = 30) -> None:
+    def until(self, condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
         """Look at the doubles until something is so."""
         ends_at = time.monotonic() + seconds
         while not self.do(condition):
@@ -54,11 +58,11 @@ class Served:
 class Running:
     """A running command; what it prints on both streams is collected, and can be waited for."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str] | Forked, *streams: IO[str] | None) -> None:
         self.process = process
         self.printed = ""
         self._more = threading.Condition()
-        self._readers = [threading.Thread(target=self._read, args=(stream,)) for stream in (process.stdout, process.stderr)]
+        self._readers = [threading.Thread(target=self._read, args=(stream,)) for stream in streams]
         for reader in self._readers:
             reader.start()
 
@@ -70,7 +74,7 @@ class Running:
                 self._more.notify_all()
         stream.close()
 
-    def wait_for(self, text: str, seconds: float = 30) -> None:
+    def wait_for(self, text: str, seconds: float = PATIENCE) -> None:
         with self._more:
             assert self._more.wait_for(lambda: text in self.printed, seconds), f"no {text!r} in: {self.printed}"
 
@@ -87,7 +91,7 @@ class Running:
         return True
 
     def ended(self) -> int:
-        code = self.process.wait(30)
+        code = self.process.wait(PATIENCE)
         for reader in self._readers:
             reader.join()
         assert not leaks(self.printed), "a secret was printed"
@@ -106,15 +110,18 @@ class Home:
     env: dict[str, str] = field(default_factory=dict)
 
     def run(self, *args: str, given: str | None = None, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            self.command(*args),
-            input=given,
-            env={**self.env, **(env or {})},
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=240,
-        )
+        with TemporaryFile("w+") as typed, TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+            typed.write(given or "")
+            typed.seek(0)
+            program = forked(args, {**self.env, **(env or {})}, self.folder, (typed, out, err))
+            try:
+                code = program.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                program.send_signal(signal.SIGKILL)
+                raise
+            out.seek(0)
+            err.seek(0)
+            done = subprocess.CompletedProcess(args, code, out.read(), err.read())
         assert not leaks(done.stdout + done.stderr), "a secret was printed"
         assert "Traceback" not in done.stderr
         return done
@@ -130,10 +137,10 @@ class Home:
 
     def start(self, *args: str) -> Running:
         """A command that runs until it is told to stop."""
-        process = subprocess.Popen(
-            self.command(*args), env=self.env, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
-        )
-        return Running(process)
+        (out, out_end), (err, err_end) = os.pipe(), os.pipe()
+        with Path(os.devnull).open() as nothing, os.fdopen(out_end, "w") as to_out, os.fdopen(err_end, "w") as to_err:
+            process = forked(args, self.env, self.folder, (nothing, to_out, to_err))
+        return Running(process, os.fdopen(out), os.fdopen(err))
 
     def assert_no_leaks(self) -> None:
         """No secret is in any file but those that the test or `init` put it into."""
@@ -169,7 +176,7 @@ def served(now: Callable[[], datetime] = now, burst: int = 100) -> Iterator[Serv
 
     thread = threading.Thread(target=asyncio.run, args=(go(),))
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(PATIENCE)
     try:
         yield made[0]
     finally:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from served import Home, Served, home, served
+from served import PATIENCE, Home, Served, home, served
 from ytwatcher.simulator import make_video_id
 from ytwatcher.store import requests
 from ytwatcher.store.db import Lease, open_journal
@@ -36,7 +36,7 @@ def path_of(person: Home) -> Path:
 
 def until_asked(path: Path) -> None:
     con = open_journal(path)
-    ends_at = time.monotonic() + 30
+    ends_at = time.monotonic() + PATIENCE
     while not requests.waiting(con):
         assert time.monotonic() < ends_at, "nothing was asked"
     con.close()

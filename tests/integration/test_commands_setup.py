@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from served import CHAT, KEY, TOKEN, Home, Served, home, leaks, served
+from served import CHAT, KEY, PATIENCE, TOKEN, Home, Served, home, leaks, served
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ class Terminal:
         os.close(slave)
         self.shown = ""
 
-    def read(self, until: str, seconds: float = 30) -> None:
+    def read(self, until: str, seconds: float = PATIENCE) -> None:
         ends_at = time.monotonic() + seconds
         while until not in self.shown:
             ready, _, _ = select.select([self._master], [], [], max(0.0, ends_at - time.monotonic()))
@@ -77,7 +77,7 @@ class Terminal:
     def secret(self, question: str, text: str) -> None:
         """Answer a question whose answer is not shown: what is typed before the echo is off is thrown away."""
         self.read(question)
-        ends_at = time.monotonic() + 30
+        ends_at = time.monotonic() + PATIENCE
         while termios.tcgetattr(self._master)[3] & termios.ECHO:
             assert time.monotonic() < ends_at, "what is typed is shown"
         self.answer(question, text)
@@ -90,7 +90,7 @@ class Terminal:
         except OSError:  # how the end of a terminal is told
             pass
         os.close(self._master)
-        return self.process.wait(30)
+        return self.process.wait(PATIENCE)
 
 
 # --- init
@@ -238,7 +238,8 @@ def test_doctor_finds_nothing_wrong_and_counts_what_it_cost(tmp_path: Path, serv
     states = {finding["name"]: finding["state"] for finding in report["findings"]}
     assert report["ok"] is True
     assert set(states.values()) == {"ok", "warning"}
-    assert [name for name, state in states.items() if state == "warning"] == ["clock"], "the double tells no date"
+    warnings = {name for name, state in states.items() if state == "warning"}
+    assert warnings - {"pictures"} == {"clock"}, "the double tells no date, and a machine need not have the letters of all scripts"
     assert report["forms"]["videos.batchGetStats: counters are"] == "strings"
     assert report["forms"]["key in the header"] == "taken"
     assert (report["units"], report["counted"]) == (4, True)

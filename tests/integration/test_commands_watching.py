@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -361,11 +360,9 @@ def test_remove_ends_a_watch_of_one_recipient(person: Home) -> None:
 
 
 def test_beside_a_running_process_it_is_that_one_that_adds(person: Home, services: Served) -> None:
-    command = person.command("run")
-    running = subprocess.Popen(command, env=person.env, cwd=person.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    running = person.start("run")
     try:
-        assert running.stderr is not None
-        running.stderr.readline()  # it holds the lease and says so
+        running.wait_for("running")
         done = person.run("add", VIDEO, "--json")
         assert (done.returncode, done.stderr) == (0, "")
         assert json.loads(done.stdout)["numbers"]["views"] == 50_120
@@ -376,11 +373,7 @@ def test_beside_a_running_process_it_is_that_one_that_adds(person: Home, service
         assert person.run("recipients", "set", ME, "--mute", "8h").returncode == 0
         assert person.run("remove", VIDEO).returncode == 0
     finally:
-        running.terminate()
-        _, log = running.communicate(timeout=60)
-    assert running.returncode == 0
-    for secret in (KEY, TOKEN):
-        assert secret not in log
+        assert running.end() == 0
 
 
 def test_no_secret_is_printed_or_stored(person: Home) -> None:

@@ -6,12 +6,12 @@ import signal
 import time
 from pathlib import Path
 
-from served import home, served
+from served import PATIENCE, home, served
 
 CANARY = "CANARY-webhook-5f4e3d2c"
 
 
-def until_written(file: Path, text: str, seconds: float = 30) -> None:
+def until_written(file: Path, text: str, seconds: float = PATIENCE) -> None:
     ends_at = time.monotonic() + seconds
     while not (file.exists() and text in file.read_text()):
         assert time.monotonic() < ends_at, f"no {text!r} in {file}"

@@ -30,9 +30,9 @@ def test_run_waits_for_room_says_so_and_loses_nothing(tmp_path: Path) -> None:
             video.views = 1_050
 
         services.do(grow)
-        services.until(lambda: told("the disk is full"), 60)
+        services.until(lambda: told("the disk is full"))
         assert not services.do(lambda: told("1,050"))
         resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
-        services.until(lambda: told("room on the disk again") and told("1,050"), 60)
+        services.until(lambda: told("room on the disk again") and told("1,050"))
         assert services.do(lambda: sum("1,050" in message.shown for message in services.telegram.messages)) == 1
         assert running.end() == 0

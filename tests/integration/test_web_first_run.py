@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import stat
-import sys
 from pathlib import Path
 
 import httpx
@@ -21,7 +19,6 @@ def test_the_first_page_takes_both_keys_checks_and_stores_them_and_it_starts(tmp
     with served() as services:
         here = home(tmp_path, services, keys=False)
         here.env |= {"YTWATCHER_WEB__LISTEN": f"127.0.0.1:{port}", "YTWATCHER_WEB__THUMBNAIL_URL": "off"}
-        here.env |= {"PYTHONPATH": os.pathsep.join(sys.path)}  # the program that the tests see, wherever another is installed
         running = here.start("run")
         running.wait_for(f"Pages: http://127.0.0.1:{port}")
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", follow_redirects=True, timeout=30) as browser:
