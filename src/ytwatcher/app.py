@@ -23,6 +23,7 @@ from ytwatcher.clock import Clock
 from ytwatcher.config import load as load_settings
 from ytwatcher.core.addresses import SERVICE
 from ytwatcher.core.model import RuleKind
+from ytwatcher.core.phrases import Phrase, Spoken, in_english
 from ytwatcher.core.render import Limits
 from ytwatcher.core.schedule import Settings as PollSettings
 from ytwatcher.core.words import USUAL, Text
@@ -116,6 +117,7 @@ class App:
     senders: Mapping[str, Sender]
     requested: Requested
     look_every: timedelta | None = LOOK_FOR_REQUESTS
+    spoken: Spoken = in_english
     beside: Sequence[Loop] = ()
     talk: Any = None
     """What answers people (telegram/talk.py), while `run` runs."""
@@ -161,7 +163,10 @@ class App:
         pulled = await self.db.write(rebase.rebase_future, self.clock.now())
         if pulled:
             now = self.clock.now()
-            text = f"{pulled} subjects had readings in the future: the clock was wrong once. They were pulled back to now; check the clock."
+            text = Phrase(
+                "{n} subjects had readings in the future: the clock was wrong once. They were pulled back to now; check the clock.",
+                n=pulled,
+            )
             await self.tell_operator(f"future:{now:%Y-%m-%dT%H:%M}", text)
 
     async def tell_operator(self, key: str, text: str) -> None:
@@ -175,7 +180,9 @@ class App:
         operator = self.settings.telegram.operator
         try:
             if (sender := self.senders.get(scheme_of(operator))) is not None:
-                await sender.send(operator, Outgoing(None, text))
+                found = await self.db.read(recipients.find, operator)
+                speak = self.spoken(found.recipient.language if found else self.settings.telegram.language)
+                await sender.send(operator, Outgoing(None, speak(text)))
         except DeliveryError as error:
             log.warning("operator_not_reached", error=str(error))
 
@@ -246,7 +253,8 @@ async def open_delivery(
                 TelegramSender(settings.telegram.base_url, token.reveal(), Texts() if buttons else None, transport=transport)
             )
         senders |= open_services(settings)
-        yield db, Dispatcher(db, clock, senders, settings.telegram.operator, limits=limits, texts=_texts(settings)), senders
+        operator, texts = settings.telegram.operator, _texts(settings)
+        yield db, Dispatcher(db, clock, senders, operator, limits=limits, texts=texts, spoken=Texts().spoken), senders
 
 
 @asynccontextmanager
@@ -289,13 +297,13 @@ async def open_app(
         watches = Watches(db, reader, clock, poller.read_now, defaults)
         drawing = Pictures()
         stack.push_async_callback(drawing.close)
-        texts = Texts()
-        charts = Charts(db, clock, drawing, lambda language: texts.of(language).plain)
+        spoken = Texts().spoken
+        charts = Charts(db, clock, drawing, spoken)
         illustrator = Illustrator(charts)
         stack.push_async_callback(illustrator.close)
         dispatcher.illustrate = illustrator.picture
         requested = Requested(settings, clock, db, poller, dispatcher, watches, senders, way.handlers if way else {})
-        app = App(settings, clock, db, reader, poller, dispatcher, watches, charts, senders, requested, look_every)
+        app = App(settings, clock, db, reader, poller, dispatcher, watches, charts, senders, requested, look_every, spoken)
         app.beside = (*(way.loops if way else ()), *_operating(app))
         yield app
 

@@ -8,15 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from babel import Locale
+from babel.numbers import format_decimal, get_decimal_symbol, get_group_symbol
+
+from ytwatcher.core.phrases import Phrase, Speak
+
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 FONTS = "Noto Sans, Noto Sans Arabic, Noto Sans CJK JP, Noto Sans CJK KR, Noto Color Emoji, DejaVu Sans, sans-serif"
 LONGEST_TITLE = 60
 HOUR = timedelta(hours=1)
+_THOUSANDS, _MILLIONS, _BILLIONS = Phrase("{n}K"), Phrase("{n}M"), Phrase("{n}B")
 
 
 class Point(NamedTuple):
@@ -50,7 +57,10 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What is to be seen. `threshold` is the number that an alert was about; `zone` None leaves times to the browser's own clock."""
+    """What is to be seen. `threshold` is the number that an alert was about; `zone` None leaves times to the browser's own clock.
+
+    `language` (a Babel locale) is that of numbers and months, and `speak` says the words around them in it.
+    """
 
     title: str
     metric: str
@@ -59,6 +69,8 @@ class Chart:
     marks: Sequence[Mark] = ()
     zone: ZoneInfo | None = None
     subtitle: str = ""
+    language: str = "en"
+    speak: Speak = str
 
 
 class Look(NamedTuple):
@@ -80,7 +92,7 @@ def specification(chart: Chart, look: Look = LIGHT, *, width: int | str = 640, h
     """The chart as a Vega-Lite document; `width` may be "container" on a page, and the names below it stand in so many `columns`."""
     layers = [_lines(chart, look, columns)]
     if chart.threshold is not None:
-        layers += _threshold(chart.threshold, look)
+        layers += _threshold(format_decimal(chart.threshold, locale=chart.language), chart.threshold, look)
     if chart.marks:
         layers += _marks(chart, look)
     return {
@@ -92,15 +104,15 @@ def specification(chart: Chart, look: Look = LIGHT, *, width: int | str = 640, h
         "background": look.background,
         "title": {"text": _short(chart.title), "subtitle": chart.subtitle, "anchor": "start", "offset": 12},
         "layer": layers,
-        "config": _config(look),
+        "config": _config(look) | ({"locale": _locale(chart.language)} if chart.language != "en" else {}),
     }
 
 
 def human(number: float) -> str:
     """A number as the axis shows it: 1.2M, 500K."""
-    for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "K")):
+    for size, written in ((1e9, _BILLIONS), (1e6, _MILLIONS), (1e3, _THOUSANDS)):
         if abs(number) >= size:
-            return f"{number / size:.4g}{letter}"
+            return Phrase(written, n=Decimal(f"{number / size:.4g}"))
     return f"{number:g}"
 
 
@@ -155,7 +167,7 @@ def _time_axis(chart: Chart) -> dict[str, Any]:
     # A clock of 24 hours, and days as a number with their month: neither needs a language's AM and PM, nor its weekdays.
     at_midnight = f"{utc}hours(datum.value) == 0 && {utc}minutes(datum.value) == 0"
     label = f"{utc or 'time'}Format"
-    text = f"{at_midnight} ? {label}(datum.value, '%-d %b') : {label}(datum.value, '%H:%M')"
+    text = f"{at_midnight} ? {label}(datum.value, '{chart.speak(Phrase('%-d %b'))}') : {label}(datum.value, '%H:%M')"
     axis: dict[str, Any] = {
         "field": "at",
         "type": "temporal",
@@ -169,8 +181,7 @@ def _time_axis(chart: Chart) -> dict[str, Any]:
 
 def _lines(chart: Chart, look: Look, columns: int) -> dict[str, Any]:
     several = len(chart.series) > 1
-    # Numbers for people: 1.2M and 3B rather than 1,200,000 and 3G.
-    axis = {"title": chart.metric, "tickCount": 5, "labelExpr": "replace(format(datum.value, '~s'), 'G', 'B')", "titleAnchor": "end"}
+    axis = {"title": chart.metric, "tickCount": 5, "labelExpr": _human_label(chart.speak), "titleAnchor": "end"}
     return {
         "data": {"values": _rows(chart)},
         "mark": {
@@ -195,13 +206,21 @@ def _lines(chart: Chart, look: Look, columns: int) -> dict[str, Any]:
     }
 
 
+def _human_label(speak: Speak) -> str:
+    """Numbers for people: 1.2M and 3B rather than 1,200,000 and 3G."""
+    text = "format(datum.value, '~s')"
+    for letter, written in (("k", _THOUSANDS), ("M", _MILLIONS), ("G", _BILLIONS)):
+        text = f"replace({text}, '{letter}', '{speak(Phrase(written, n=''))}')"
+    return text
+
+
 def _few(series: Iterable[Series]) -> bool:
     """Few readings are shown as what they are."""
     return max((len(one.points) for one in series), default=0) <= 12
 
 
-def _threshold(number: int, look: Look) -> list[dict[str, Any]]:
-    data = {"values": [{"value": number, "text": f"{number:,}"}]}
+def _threshold(written: str, number: int, look: Look) -> list[dict[str, Any]]:
+    data = {"values": [{"value": number, "text": written}]}
     y = {"field": "value", "type": "quantitative"}
     text = {"type": "text", "align": "left", "baseline": "bottom", "dx": 4, "dy": -3, "color": look.alert, "fontWeight": 600}
     return [
@@ -220,6 +239,19 @@ def _marks(chart: Chart, look: Look) -> list[dict[str, Any]]:
         {"data": {"values": values}, "mark": {"type": "rule", "strokeDash": [2, 3]}, "encoding": {"x": x, "stroke": colour}},
         {"data": {"values": values}, "mark": text, "encoding": {"x": x, "y": {"value": 0}, "text": {"field": "text"}, "fill": colour}},
     ]
+
+
+def _locale(language: str) -> dict[str, Any]:
+    """How the renderer writes numbers and the names of months. It insists on more names than are drawn: those are empty."""
+    locale = Locale.parse(language)
+    names = locale.months["stand-alone"]
+    wide, short = ([names[width][month] for month in range(1, 13)] for width in ("wide", "abbreviated"))
+    nothing: dict[str, Any] = {"dateTime": "", "date": "", "time": "", "periods": ["", ""], "days": [""] * 7, "shortDays": [""] * 7}
+    decimal, thousands = get_decimal_symbol(locale), get_group_symbol(locale)
+    return {
+        "number": {"decimal": decimal, "thousands": thousands, "grouping": [3], "currency": ["", ""]},
+        "time": {**nothing, "months": wide, "shortMonths": short},
+    }
 
 
 def _short(text: str, longest: int = LONGEST_TITLE) -> str:

@@ -11,6 +11,8 @@ from ytwatcher.core.cleaning import clean
 from ytwatcher.core.model import SubjectKind
 from ytwatcher.core.phrases import Phrase
 from ytwatcher.core.quota import Bucket, Ledger
+from ytwatcher.core.reasons import STATES
+from ytwatcher.core.reasons import reason as known_reason
 from ytwatcher.core.wording import age, elapsed
 from ytwatcher.outlook import terms
 from ytwatcher.settings import Settings
@@ -80,7 +82,7 @@ def needs(found: Status, settings: Settings) -> Iterator[Phrase]:
             what = {"title": clean(target.title or target.id), "fault": target.fault, "id": target.id}
             yield Phrase("“{title}” cannot be listed ({fault}): ytwatcher remove {id} ends it", **what)
     for one in found.away:
-        who = {"address": one.recipient.address, "state": one.state, "reason": _in_brackets(one.reason)}
+        who = {"address": one.recipient.address, "state": STATES.get(one.state, one.state), "reason": _in_brackets(one.reason)}
         yield Phrase("{address} is {state}{reason}: ytwatcher outbox test {address} tries it again", **who)
     if found.running and found.unsent is not None and found.now - found.unsent.since_at > UNSENT:
         made, why = age(found.unsent.since_at, found.now), _in_brackets(found.unsent.error)
@@ -91,4 +93,4 @@ def needs(found: Status, settings: Settings) -> Iterator[Phrase]:
 
 
 def _in_brackets(reason: str | None) -> str:
-    return f" ({clean(reason)})" if reason else ""
+    return Phrase(" ({reason})", reason=known_reason(clean(reason))) if reason else ""

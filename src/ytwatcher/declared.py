@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from ytwatcher.clock import Clock
+from ytwatcher.core.phrases import Phrase
 from ytwatcher.errors import ConfigError, InputError, YTWatcherError
 from ytwatcher.reader import Notify
 from ytwatcher.settings import DeclaredWatch, Settings
@@ -77,7 +78,8 @@ class Declared:
             settings = self._reload()
         except ConfigError as error:
             log.error("configuration_not_taken_up", file=self._file, error=str(error))
-            text = f"{self._file} has faults; what was read from it before goes on. {'; '.join(error.faults)}"
+            faults = "; ".join(error.faults)
+            text = Phrase("{file} has faults; what was read from it before goes on. {faults}", file=self._file, faults=faults)
             await self._notify(f"config:{_digest(text)}", text)
             return False
         self._wanted = settings.watch
@@ -103,7 +105,7 @@ class Declared:
             self._check_reachable(entry.address)
             answers = await self._watches.declare(entry)
         except InputError as error:
-            await self._say(entry, f"is not watched: {error}")
+            await self._say(entry, Phrase("is not watched: {error}", error=error.phrase))
             return False
         except YTWatcherError as error:
             log.warning("watch_not_taken_up", target=entry.target, to=entry.address, error=str(error))
@@ -111,12 +113,13 @@ class Declared:
         log.info("watch_taken_up", target=entry.target, to=entry.address)
         for answer in answers:
             if answer.refused:
-                await self._say(entry, f"has a rule that cannot tell anything, “{answer.line}”: {answer.refused}")
+                what = Phrase("has a rule that cannot tell anything, “{line}”: {why}", line=answer.line, why=answer.refused)
+                await self._say(entry, what)
         return True
 
     async def _say(self, entry: Declaration, what: str) -> None:
-        text = f"“{entry.target}” in {self._file} {what}"
-        log.warning("watch_with_a_fault", target=entry.target, to=entry.address, error=what)
+        text = Phrase("“{target}” in {file} {what}", target=entry.target, file=self._file, what=what)
+        log.warning("watch_with_a_fault", target=entry.target, to=entry.address, error=str(what))
         await self._notify(f"watch:{_digest(text)}", text)
 
 

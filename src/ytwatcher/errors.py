@@ -13,6 +13,12 @@ class YTWatcherError(Exception):
 
     exit_code = 1
 
+    @property
+    def phrase(self) -> str:
+        """The sentence; where it was raised with a phrase, that one."""
+        text: str = self.args[0]
+        return text
+
 
 class InputError(YTWatcherError):
     """Something a person typed is not right; the text names the thing and shows what would be.
@@ -24,8 +30,12 @@ class InputError(YTWatcherError):
     exit_code = 2
 
     def __init__(self, text: str, /, **values: object) -> None:
-        self.phrase = text if isinstance(text, Phrase) else Phrase(text, **values)
-        super().__init__(self.phrase)
+        super().__init__(text if isinstance(text, Phrase) else Phrase(text, **values))
+
+    @property
+    def phrase(self) -> Phrase:
+        phrase: Phrase = self.args[0]
+        return phrase
 
 
 class TargetError(InputError):

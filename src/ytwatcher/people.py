@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
 import sqlite3
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any
 
 from ytwatcher.clock import Clock
+from ytwatcher.core.changes import LET_IN
 from ytwatcher.core.cleaning import clean
+from ytwatcher.core.phrases import Phrase
 from ytwatcher.core.policy import Recipient
 from ytwatcher.errors import InputError
 from ytwatcher.store import access, questions, recipients
@@ -30,6 +35,7 @@ ANSWERED_IN = timedelta(minutes=30)
 NOBODY = 0
 """An anonymous admin: Telegram names the group instead."""
 TITLE = 60
+_KINDS = MappingProxyType({"private": Phrase("private chat"), "group": Phrase("group"), "channel": Phrase("channel")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +158,10 @@ class People:
         access.put(con, Served(newcomer.chat, role, newcomer.kind, title, by, now, self._limits))
         access.known(con, newcomer.chat)
         recipients.revive(con, recipients.ensure(con, newcomer.chat, language=newcomer.language or self._language, timezone=self._timezone))
-        what = "private chat" if newcomer.kind == "private" else newcomer.kind
-        text = f"{title} ({newcomer.chat}, {what}) was let in as {role}."
+        kind = _KINDS[newcomer.kind]
+        text = Phrase("{title} ({chat}, {kind}) was let in as {role}.", title=title, chat=newcomer.chat, kind=kind, role=role)
         recipients.add_notice(con, f"let-in:{newcomer.chat}:{now:%Y-%m-%dT%H:%M}", text, self._operator, now)
-        access.record(con, Change(now, newcomer.chat, newcomer.user_id, clean(newcomer.user_name, TITLE), f"let in as {role}"))
+        access.record(con, Change(now, newcomer.chat, newcomer.user_id, clean(newcomer.user_name, TITLE), Phrase(LET_IN, role=role)))
 
     async def greets(self, chat: str) -> bool:
         """Whether a stranger gets a line: once a day. After that nothing is written for him."""
@@ -184,8 +190,8 @@ class People:
 
     # Inviting
 
-    async def invite(self, role: Role, by: Standing) -> str:
-        """The code of a new invitation; only its hash is stored.
+    async def invite(self, role: Role, by: Standing, code: str | None = None) -> str:
+        """The code of a new invitation, or the given one where it is invited with; only its hash is stored.
 
         Raises:
             InputError: the role may not invite, or not this one.
@@ -194,7 +200,7 @@ class People:
             if by.role is Role.MANAGER:
                 raise InputError("only owners invite {role}s", role=role)
             raise InputError("only owners and managers invite")
-        return await self._db.write(new_invitation, role, chat_of(by.here), self._clock.now())
+        return await self._db.write(new_invitation, role, chat_of(by.here), self._clock.now(), code)
 
     # Speaking for another chat
 
@@ -299,13 +305,20 @@ def hashed(code: str) -> str:
     return sha256(code.encode()).hexdigest()
 
 
-def new_invitation(con: sqlite3.Connection, role: Role, by: str | None, now: datetime) -> str:
-    """The code of a new invitation, of letters, digits, “-” and “_” as a link to a bot may have.
+def code_for(secret: str, request: str) -> str:
+    """The code of the invitation that a request asks for, the same each time; who does not have the secret cannot know it."""
+    return urlsafe_b64encode(hmac.digest(secret.encode(), f"invitation {request}".encode(), "sha256")[:CODE_BYTES]).decode()
+
+
+def new_invitation(con: sqlite3.Connection, role: Role, by: str | None, now: datetime, code: str | None = None) -> str:
+    """The code of a new invitation, of letters, digits, “-” and “_” as a link to a bot may have; with a given one it is made once.
 
     Raises:
         InputError: too many are open.
     """
-    code = secrets.token_urlsafe(CODE_BYTES)
+    code = code or secrets.token_urlsafe(CODE_BYTES)
+    if access.invitation(con, hashed(code), now) is not None:
+        return code
     if not access.invite(con, hashed(code), role, by, now + INVITATION_FOR, now):
         raise InputError("{n} invitations are open already; each ends when it is used, or after 7 days", n=access.OPEN_INVITATIONS)
     return code

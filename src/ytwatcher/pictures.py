@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from ytwatcher.charts import DARK, LIGHT, Chart, Mark, MarkKind, Point, Series, human, specification, thin
@@ -13,7 +14,7 @@ from ytwatcher.clock import Clock
 from ytwatcher.core import breaks
 from ytwatcher.core.cleaning import clean, isolated
 from ytwatcher.core.model import CHANNEL_METRICS, Metric, RuleKind, SubjectId, SubjectKind, TargetKind, from_ms
-from ytwatcher.core.phrases import Phrase
+from ytwatcher.core.phrases import Phrase, Speak, Spoken, in_english
 from ytwatcher.core.policy import Recipient
 from ytwatcher.core.rules import METRIC_NAMES
 from ytwatcher.core.targets import HandleRef, parse_target
@@ -25,15 +26,25 @@ from ytwatcher.store.db import Database
 from ytwatcher.store.pictures import Drawable, Named, Wishes
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-SPANS = {"24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY}
+_SPAN_NAMES = MappingProxyType({DAY: Phrase("24h"), 7 * DAY: Phrase("7d"), 30 * DAY: Phrase("30d")})
+SPANS = MappingProxyType({str(name): span for span, name in _SPAN_NAMES.items()})
+"""What people type, and how long it is."""
+KIND_WORDS = MappingProxyType(
+    {
+        RuleKind.CHANGE: Phrase("change"),
+        RuleKind.RISE: Phrase("rise"),
+        RuleKind.FALL: Phrase("fall"),
+        RuleKind.FASTER: Phrase("faster"),
+        RuleKind.SLOWER: Phrase("slower"),
+    }
+)
+"""What is written at the instant of an alert that has no number."""
 MOST_LINES = 6
 """As many as there are colours that are told apart."""
 MOST_POINTS = 600
 MOST_MARKS = 6
 ALERT_BEFORE = DAY
 """The time that the picture of an alert shows."""
-Words = Callable[[str], str]
-"""From a phrase to what is said in the recipient's language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +75,7 @@ def metrics_of(kind: TargetKind) -> tuple[Metric, ...]:
 class Charts:
     """The use cases over one journal. `address` is the recipient: only what it watches is seen; None: whoever holds the journal."""
 
-    def __init__(self, db: Database, clock: Clock, drawing: Drawing, spoken: Callable[[str], Words] = lambda language: str) -> None:
+    def __init__(self, db: Database, clock: Clock, drawing: Drawing, spoken: Spoken = in_english) -> None:
         """`spoken` gives the words of a language."""
         self._db, self._clock, self._drawing, self._spoken = db, clock, drawing, spoken
 
@@ -73,14 +84,14 @@ class Charts:
         nothing is named. YouTube is not asked."""
         return await self._db.read(find, text, address)
 
-    async def picture(self, view: View, address: str | None, words: Words = str) -> Picture:
+    async def picture(self, view: View, address: str | None, speak: Speak = str) -> Picture:
         """The chart of a view.
 
         Raises:
             InputError: the recipient watches nothing of that id, or there are no readings of that time.
             OutsideError: it cannot be drawn.
         """
-        chart, left_out, dark = await self._db.read(chart_of, view, address, self._clock.now(), words)
+        chart, left_out, dark = await self._db.read(chart_of, view, address, self._clock.now(), speak)
         return Picture(await self.draw(chart, dark), view, chart.title, left_out)
 
     async def of_alert(self, view: View, address: str, number: int | None = None) -> bytes:
@@ -93,8 +104,8 @@ class Charts:
         return await self.draw(replace(chart, threshold=number), dark)
 
     def _spoken_chart(self, con: sqlite3.Connection, view: View, address: str) -> tuple[Chart, int, bool]:
-        words = self._spoken(_recipient(con, address).language)
-        return chart_of(con, view, address, self._clock.now(), words)
+        speak = self._spoken(_recipient(con, address).language)
+        return chart_of(con, view, address, self._clock.now(), speak)
 
     async def draw(self, chart: Chart, dark: bool) -> bytes:
         """A PNG for a phone."""
@@ -133,7 +144,7 @@ def _wish(con: sqlite3.Connection, address: str, dark: bool | None, with_alerts:
     return wanted
 
 
-def chart_of(con: sqlite3.Connection, view: View, address: str | None, now: datetime, words: Words) -> tuple[Chart, int, bool]:
+def chart_of(con: sqlite3.Connection, view: View, address: str | None, now: datetime, speak: Speak) -> tuple[Chart, int, bool]:
     """The chart, how many lines are left out of it, and whether the recipient wants it dark."""
     kind = SubjectKind.CHANNEL if view.metric in CHANNEL_METRICS else SubjectKind.VIDEO
     found = stored.drawable(con, view.about, kind, view.metric, address)
@@ -147,11 +158,11 @@ def chart_of(con: sqlite3.Connection, view: View, address: str | None, now: date
         raise InputError("there are no readings of that time yet")
     recipient = _recipient(con, address)
     zone = ZoneInfo(recipient.timezone)
-    marks = _marks(con, view, address, [one.id for one in shown], now, words)
-    metric = words(METRIC_NAMES[view.metric])
+    marks = _marks(con, view, address, [one.id for one in shown], now, speak)
+    metric = speak(METRIC_NAMES[view.metric])
     title = series[0].name if len(found) == 1 else _target_title(con, view.about, address) or series[0].name
-    subtitle = f"{metric} · {_span_text(view.span)} · {recipient.timezone}"
-    chart = Chart(title, metric, series, marks=marks, zone=zone, subtitle=subtitle)
+    subtitle = f"{metric} · {speak(span_name(view.span))} · {recipient.timezone}"
+    chart = Chart(title, metric, series, marks=marks, zone=zone, subtitle=subtitle, language=recipient.language, speak=speak)
     return chart, len(found) - len(series), address is not None and stored.wishes(con, address).dark
 
 
@@ -174,19 +185,19 @@ def _points(con: sqlite3.Connection, one: Drawable, metric: Metric, since: datet
     return thin(points, most)
 
 
-def _marks(con: sqlite3.Connection, view: View, address: str | None, ids: Sequence[SubjectId], now: datetime, words: Words) -> list[Mark]:
-    since, anew = now - view.span, words(Phrase("counted anew"))
+def _marks(con: sqlite3.Connection, view: View, address: str | None, ids: Sequence[SubjectId], now: datetime, speak: Speak) -> list[Mark]:
+    since, anew = now - view.span, speak(Phrase("counted anew"))
     marks = [Mark(b.end_at, MarkKind.BREAK, anew) for b in breaks.BREAKS if view.metric in b.metrics and since <= b.end_at <= now]
     if address is not None and len(ids) == 1:  # on a chart of many it would not be seen which line it belongs to
         told = stored.told(con, address, ids, view.metric, since, MOST_MARKS)
-        marks += [_alert_mark(one, words) for one in told]
+        marks += [_alert_mark(one, speak) for one in told]
     return marks
 
 
-def _alert_mark(one: stored.Told, words: Words) -> Mark:
+def _alert_mark(one: stored.Told, speak: Speak) -> Mark:
     if one.kind is RuleKind.TITLE:
-        return Mark(one.at, MarkKind.TITLE, words(Phrase("new title")))
-    return Mark(one.at, MarkKind.ALERT, human(one.mark) if one.mark is not None else one.kind.value)
+        return Mark(one.at, MarkKind.TITLE, speak(Phrase("new title")))
+    return Mark(one.at, MarkKind.ALERT, speak(human(one.mark) if one.mark is not None else KIND_WORDS.get(one.kind, one.kind.value)))
 
 
 def _title(one: Drawable) -> str:
@@ -197,5 +208,5 @@ def _target_title(con: sqlite3.Connection, about: str, address: str | None) -> s
     return next((isolated(clean(one.title or "")) for one in stored.named(con, address) if one.id == about), None)
 
 
-def _span_text(span: timedelta) -> str:
-    return next((name for name, one in SPANS.items() if one == span), f"{span // DAY}d" if span >= DAY else f"{span // HOUR}h")
+def span_name(span: timedelta) -> str:
+    return _SPAN_NAMES.get(span) or (f"{span // DAY}d" if span >= DAY else f"{span // HOUR}h")

@@ -34,6 +34,7 @@ from ytwatcher.core.model import (
     from_ms,
     to_ms,
 )
+from ytwatcher.core.phrases import Phrase
 from ytwatcher.core.quota import Allowance, Bucket, Share, allowance
 from ytwatcher.core.retry import backoff
 from ytwatcher.core.schedule import (
@@ -167,7 +168,8 @@ class Poller:
         lane.failures += 1
         if error.act is Act.OUR_BUG:
             key = f"bug:{lane.name}:{error.reason}:{now:%Y-%m-%d}"
-            await self._notify(key, f"YouTube refused a request of the {lane.name} lane as wrong: {error}")
+            text = Phrase("YouTube refused a request of the {lane} lane as wrong: {error}", lane=lane.name, error=error.phrase)
+            await self._notify(key, text)
         if lane.name == "statistics" and self._to_fall_back(lane, error, now):
             return
         if error.act is Act.CLOSE_BUCKET and error.reason != "own ledger":
@@ -267,10 +269,10 @@ class Poller:
         witness = stored or next((one for one in WITNESSES if one not in ids), None)
         asked = list(ids[: IDS_PER_CALL - 1])
         if witness is None:
-            raise malformed("it is empty, and no witness is left to ask for")
+            raise malformed(Phrase("it is empty, and no witness is left to ask for"))
         answer = await self._ask(Bucket.DEFAULT, share, lambda: self._reader.client.videos([*asked, witness]))
         if not answer.items:
-            raise malformed("it is empty, although a video was asked for that is there")
+            raise malformed(Phrase("it is empty, although a video was asked for that is there"))
         return answer
 
     async def _channels(self) -> Rest | None:
@@ -344,8 +346,12 @@ class Poller:
             since = f"{target.completed_at:%Y-%m-%dT%H:%M}" if target.completed_at else "never"
             await self._notify(
                 f"target:{target.id}:{since}",
-                f"“{target.title or target.id}” cannot be listed any more ({error.reason}): private, deleted or closed."
-                " Its known videos are still read; its list is tried again.",
+                Phrase(
+                    "“{title}” cannot be listed any more ({reason}): private, deleted or closed."
+                    " Its known videos are still read; its list is tried again.",
+                    title=target.title or target.id,
+                    reason=error.reason,
+                ),
             )
 
     async def read_now(self, target_id: str) -> None:

@@ -10,6 +10,7 @@ from typing import TypeVar
 import structlog
 
 from ytwatcher.clock import Clock
+from ytwatcher.core.phrases import Phrase
 from ytwatcher.core.quota import Bucket, Ledger, Share, Why
 from ytwatcher.store import quota
 from ytwatcher.store.db import Database
@@ -45,7 +46,8 @@ class Reader:
         now = self._clock.now()
         allowed = await self._db.write(quota.spend, bucket, self._terms[bucket], share, now)
         if not allowed.permits(now):
-            raise YouTubeError(f"the quota is used up: {allowed.why}", act=Act.CLOSE_BUCKET, reason="own ledger")
+            text = Phrase("the quota is used up: {why}", why=Phrase(str(allowed.why)))
+            raise YouTubeError(text, act=Act.CLOSE_BUCKET, reason="own ledger")
         try:
             answer = await call()
         except YouTubeError as error:
@@ -64,14 +66,24 @@ class Reader:
             ledger = await self._db.write(quota.close, bucket, self._terms[bucket], now)
             await self._notify(
                 f"quota:{ledger.day.day}",
-                f"YouTube says that today's quota is used up (bucket {bucket}; {ledger.total:,} of {ledger.limit:,} units counted here)."
-                f" Reading goes on fully at midnight Pacific time, {ledger.day.end_at:%Y-%m-%d %H:%M} UTC, or earlier if an hourly probe is"
-                " answered. Nothing is lost: what happens until then is told in one message.",
+                Phrase(
+                    "YouTube says that today's quota is used up (bucket {bucket}; {total} of {limit} units counted here)."
+                    " Reading goes on fully at midnight Pacific time, {at} UTC, or earlier if an hourly probe is"
+                    " answered. Nothing is lost: what happens until then is told in one message.",
+                    bucket=str(bucket),
+                    total=ledger.total,
+                    limit=ledger.limit,
+                    at=f"{ledger.day.end_at:%Y-%m-%d %H:%M}",
+                ),
             )
         elif error.act is Act.STOP:
             self.refused_at = self.refused_at or now
             await self._notify(
                 f"key:{self.refused_at:%Y-%m-%dT%H:%M}",
-                f"YouTube refuses the API key ({error.reason}): {error}. Nothing can be read until that is mended;"
-                " `ytwatcher doctor` checks the key. It is tried again every 10 minutes.",
+                Phrase(
+                    "YouTube refuses the API key ({reason}): {error}. Nothing can be read until that is mended;"
+                    " `ytwatcher doctor` checks the key. It is tried again every 10 minutes.",
+                    reason=error.reason,
+                    error=error.phrase,
+                ),
             )

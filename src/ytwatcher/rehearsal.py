@@ -12,7 +12,7 @@ from operator import attrgetter
 
 from ytwatcher.core.findings import Item
 from ytwatcher.core.model import Alert, Rule, RuleId, RuleKind, RuleSpec, SubjectId, from_ms, to_ms
-from ytwatcher.core.phrases import Phrase
+from ytwatcher.core.phrases import Phrase, Speak
 from ytwatcher.core.policy import Recipient
 from ytwatcher.core.rates import RATES
 from ytwatcher.core.rehearse import Judging, Message, asked, at_night, caveat, deliver, lead_ms
@@ -74,10 +74,11 @@ def rehearse(
     *,
     days: float,
     show: int,
+    speak: Speak = str,
 ) -> Rehearsal:
     """Judge the stored rows of the targets by the rule, as if it had been made `days` ago, and tell the recipient as it is told now.
 
-    A mute does not count: it is about now.
+    A mute does not count: it is about now. `speak` says the messages that are shown in the recipient's language.
 
     Raises:
         RuleError: the rule fits none of the targets.
@@ -88,7 +89,7 @@ def rehearse(
     found = sorted(_alerts(con, spec, fitting, members, since_at), key=attrgetter("observed_at"))
     kept = replace(recipient, lost=False, muted_until=None)
     delivered = deliver(found, spec, kept, now)
-    told = [_told(message, line, kept, members, fitting) for message in delivered.messages[-show:]] if show else []
+    told = [_told(message, line, kept, members, fitting, speak) for message in delivered.messages[-show:]] if show else []
     return Rehearsal(
         explain(spec, fitting[0].kind),
         since_at,
@@ -162,7 +163,9 @@ def _joined(con: sqlite3.Connection, rule: Rule, target: Target, since_at: datet
         yield Alert(rule.id, SubjectId(one.subject_id), RuleKind.NEW, from_ms(one.joined_at), facts=(one.title or "",))
 
 
-def _told(message: Message, line: str, recipient: Recipient, members: dict[int, list[Known]], targets: Sequence[Target]) -> Told:
+def _told(
+    message: Message, line: str, recipient: Recipient, members: dict[int, list[Known]], targets: Sequence[Target], speak: Speak
+) -> Told:
     titles = {known.state.subject_id: known.state.title for found in members.values() for known in found}
     named = {f"rehearsed-{target.pk}": target for target in targets}
     items = [
@@ -177,5 +180,5 @@ def _told(message: Message, line: str, recipient: Recipient, members: dict[int, 
         )
         for place, alert in enumerate(message.alerts)
     ]
-    composed = compose(items, recipient, message.at, Limits())
+    composed = compose(items, recipient, message.at, Limits(), speak=speak)
     return Told(message.at, composed.text, composed.plain)

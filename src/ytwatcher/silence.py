@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from ytwatcher.clock import Clock
+from ytwatcher.core.phrases import Phrase
 from ytwatcher.reader import Notify
 
 SILENCE = timedelta(hours=1)
@@ -60,7 +61,7 @@ class Silence:
         """
         now, since_at = self._clock.now(), self._answered_at or self._started_at
         if self._told_at is not None and since_at > self._told_at:
-            await self._notify(f"reading-again:{since_at:%Y-%m-%dT%H:%M}", "YouTube answers again; nothing was lost.")
+            await self._notify(f"reading-again:{since_at:%Y-%m-%dT%H:%M}", Phrase("YouTube answers again; nothing was lost."))
             self._told_at = None
         silent_at = max(since_at, self._started_at) + SILENCE
         if now < silent_at:
@@ -69,7 +70,10 @@ class Silence:
             self._told_at = now
             await self._notify(
                 f"silence:{since_at:%Y-%m-%dT%H:%M}",
-                f"Nothing could be read from YouTube since {since_at:%Y-%m-%d %H:%M} UTC. It is tried again all the time;"
-                " `ytwatcher doctor` shows what is wrong.",
+                Phrase(
+                    "Nothing could be read from YouTube since {at} UTC. It is tried again all the time;"
+                    " `ytwatcher doctor` shows what is wrong.",
+                    at=f"{since_at:%Y-%m-%d %H:%M}",
+                ),
             )
         return None

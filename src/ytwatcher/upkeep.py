@@ -13,6 +13,7 @@ import structlog
 
 from ytwatcher import backups
 from ytwatcher.clock import Clock
+from ytwatcher.core.phrases import Phrase
 from ytwatcher.errors import DiskFullError, StorageError
 from ytwatcher.reader import Notify
 
@@ -43,7 +44,8 @@ async def keep_backups(journal: Path, schedule: Schedule, clock: Clock, notify: 
             log.info("backup_made", file=str(made))
         except StorageError as error:
             log.error("backup_failed", error=str(error))
-            await notify(f"backup:{now:%Y-%m-%d}", f"The backup could not be made: {error}. It is tried again every hour.")
+            text = Phrase("The backup could not be made: {error}. It is tried again every hour.", error=error.phrase)
+            await notify(f"backup:{now:%Y-%m-%d}", text)
             await clock.wait(now + BACKUP_AGAIN, asyncio.Event())
 
 
@@ -77,10 +79,11 @@ class Room:
         """The notice is a write like others: it waits for room itself, so that it is there as soon as there is some."""
         now = self._clock.now()
         log.error("disk_full", error=str(error))
-        await self._say(f"{error}. Until then nothing is read or recorded; it goes on by itself.")
+        await self._say(Phrase("{error}. Until then nothing is read or recorded; it goes on by itself.", error=error.phrase))
         with contextlib.suppress(StorageError):
-            text = (
-                f"There is room on the disk again; it had been full since {now:%Y-%m-%d %H:%M} UTC. Readings go on, and nothing was lost."
+            text = Phrase(
+                "There is room on the disk again; it had been full since {at} UTC. Readings go on, and nothing was lost.",
+                at=f"{now:%Y-%m-%d %H:%M}",
             )
             await self._notify(f"disk-full:{now:%Y-%m-%dT%H:%M:%S}", text)
             log.info("disk_has_room")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from story import CHAT, OPERATOR, Story, played
 from ytwatcher.simulator.telegram_messages import Delivered
-from ytwatcher.store import access, recipients
+from ytwatcher.store import access, conversation, recipients
 from ytwatcher.store.access import Limits, Role
 
 BOT = [("TELEGRAM__BOT", "true")]
@@ -33,6 +34,18 @@ async def count(s: Story, table: str) -> int:
 def forum(s: Story) -> None:
     chat = s.telegram.add_chat(FORUM, "supergroup", "Forum", {7: "News"})
     chat.admins.add(ADMIN)
+
+
+@played(settings=BOT, burst=30, invited=())
+async def test_an_invitation_that_is_asked_for_again_after_a_crash_is_the_same(s: Story) -> None:
+    number = s.telegram.user_writes(OPERATOR, "/invite")
+    _, update = s.telegram.updates.pending[-1]
+    await s.clock.rest()
+    await s.app.db.write(conversation.take, {number: json.dumps(update)}, s.clock.now())  # as a killed process leaves it
+    await s.restart()
+    assert len(s.told(OPERATOR)) == 2 and len(set(s.told(OPERATOR))) == 1
+    assert await count(s, "invitation") == 1
+    assert await code(s) not in s.told(OPERATOR)[0]
 
 
 @played(settings=BOT, burst=30, invited=())

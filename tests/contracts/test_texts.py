@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from string import Formatter
@@ -13,34 +14,49 @@ import pytest
 from babel.messages.pofile import read_po
 from telegram.ext import BaseHandler, CommandHandler
 
+from ytwatcher.core.cleaning import units
+from ytwatcher.core.render import REPEAT
 from ytwatcher.telegram.bot import ROOMS
 from ytwatcher.telegram.menu import COMMANDS
 from ytwatcher.telegram.texts import Texts
 
-PHRASES = ("Phrase", "InputError", "RuleError", "TargetError")
+ERRORS = ("InputError", "RuleError", "TargetError")
 SPEAKERS = ("condition", "people", "pictures", "rehearsal", "requested", "resolving", "rule_answers", "watches")
+"""The use cases that a chat can reach: what is wrong there is said in it."""
+TOLD = {
+    **dict.fromkeys(("TelegramError", "YouTubeError", "malformed"), 0),
+    **dict.fromkeys(("notify", "_notify", "tell_operator", "DeliveryError"), 1),
+    "add_notice": 2,
+}
+"""What tells the operator's chat something, or why something was not sent or read; and which of its arguments says it."""
 FOLDER = Path(import_module("ytwatcher.telegram").__path__[0])
 CATALOGS = sorted((FOLDER / "locales").glob("*.po"))
 
 
-def speakers() -> list[Path]:
-    """What says something of its own in a chat: the core, the use cases that a chat can reach, and the bot."""
-    root = FOLDER.parent
-    return [*sorted((root / "core").rglob("*.py")), *(root / f"{name}.py" for name in SPEAKERS), *sorted(FOLDER.rglob("*.py"))]
+@cache
+def calls() -> list[tuple[Path, str, ast.Call]]:
+    """Every call of the product's code, with its file and the name of what is called."""
+    files = sorted(FOLDER.parent.rglob("*.py"))
+    nodes = ((file, node) for file in files for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    return [
+        (file, node.func.id if isinstance(node.func, ast.Name) else node.func.attr, node)
+        for file, node in nodes
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute)
+    ]
 
 
 def phrases() -> Iterator[tuple[str, ast.expr]]:
     """Where something is said that has to be known in every language, and the text."""
-    for file in speakers():
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in PHRASES and node.args:
-                yield f"{file.name}:{node.lineno}", node.args[0]
+    for file, name, call in calls():
+        spoken = file.stem in SPEAKERS or {"core", "telegram"} & set(file.relative_to(FOLDER.parent).parts)
+        if call.args and (name == "Phrase" or (name in ERRORS and spoken)):
+            yield f"{file.name}:{call.lineno}", call.args[0]
 
 
 def said() -> Iterator[str]:
     """The texts of phrases and errors, of all calls of `say`, and of what `Texts.of` gives."""
     for _, text in phrases():
-        if isinstance(text, ast.Constant) and re.search(r"[^\W\d_]|%", re.sub(r"{\w+}", "", str(text.value))):
+        if isinstance(text, ast.Constant) and re.search(r"[^\W\d_]|%|“", re.sub(r"{\w+}", "", str(text.value))):
             yield str(text.value)
     for file in sorted(FOLDER.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -65,6 +81,19 @@ def catalog(file: Path) -> dict[str, str]:
 
 def test_a_phrase_and_an_error_have_a_template_and_values_and_are_never_formatted_before() -> None:
     assert not [place for place, text in phrases() if isinstance(text, ast.JoinedStr | ast.BinOp)]
+
+
+def test_what_the_operator_is_told_is_a_phrase() -> None:
+    made = [one for one in calls() if one[0].name != "request.py"]  # its TelegramError is python-telegram-bot's, and nobody reads it
+    told = [(file, call.lineno, call.args[TOLD[name]]) for file, name, call in made if len(call.args) > TOLD.get(name, len(call.args))]
+    assert len(told) > 40
+    assert not [f"{file.name}:{line}" for file, line, text in told if isinstance(text, ast.JoinedStr | ast.Constant)]
+
+
+@pytest.mark.parametrize("file", CATALOGS, ids=lambda file: file.stem)
+def test_the_mark_of_a_repeat_needs_no_more_room_than_in_english(file: Path) -> None:
+    repeat = catalog(file)[REPEAT]
+    assert (units(repeat), len(repeat.encode())) <= (units(REPEAT), len(REPEAT.encode()))
 
 
 @pytest.mark.parametrize("file", CATALOGS, ids=lambda file: file.stem)

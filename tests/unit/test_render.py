@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from string import Formatter
 
 import pytest
 from hypothesis import given
@@ -12,9 +14,11 @@ from hypothesis import strategies as st
 from ytwatcher.core.cleaning import clean, isolated, units
 from ytwatcher.core.findings import Item
 from ytwatcher.core.model import Alert, Metric, RuleId, RuleKind, SubjectId
+from ytwatcher.core.phrases import Phrase
 from ytwatcher.core.plain import plain_line
 from ytwatcher.core.policy import Recipient
-from ytwatcher.core.render import Composed, Limits, compose, marked
+from ytwatcher.core.render import REPEAT, Composed, Limits, compose, marked
+from ytwatcher.core.words import FACTS
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ANNA = Recipient("telegram:1")
@@ -339,3 +343,68 @@ def test_no_title_breaks_a_message(titles: list[tuple[str, str, RuleKind]]) -> N
     assert len(marked(made.text).encode()) <= 32_768
     assert sorted((*made.told, *made.suppressed, *made.left)) == [*range(len(titles)), 1000]
     assert made.told
+
+
+def in_capitals(text: str) -> str:
+    """A language of its own: what is said in it has only capitals, and what was not said in it is seen."""
+    if not isinstance(text, Phrase):
+        return text
+    parts = Formatter().parse(text.template)
+    values = {name: in_capitals(value) if isinstance(value, str) else str(value) for name, value in text.values.items()}
+    return "".join(before.upper() + (values[name] if name else "") for before, name, _, _ in parts)
+
+
+def unsaid(*items: Item, now: datetime = NOON) -> list[str]:
+    """The lines of a message in that language that have a word of another one; units of time and of rates are Babel's and the rule's."""
+    capitals = [replace(one, title=one.title and "TITLE", target_title=one.target_title and "LIST", rule="RULE") for one in items]
+    plain = compose(capitals, ANNA, now, Limits(10**9, 10**9), speak=in_capitals).plain
+    lines = [line for line in plain.split("\n") if not line.startswith("http")]
+    assert lines
+    return [line for line in lines if re.search("[a-z]", re.sub(" min|/h", "", line))]
+
+
+def every_kind(n: int = 0) -> list[Item]:
+    """An alert of each kind, on each metric that it may be about, of the n-th video."""
+    of_none = {RuleKind.TITLE: ("OLD", "NEW"), RuleKind.AVAILABILITY: tuple(FACTS), RuleKind.NEW: ()}
+    rate = {RuleKind.FASTER: ("5000/h",), RuleKind.SLOWER: ("100/h",)}
+    found = [
+        alert(kind, metric, 998, 1034, mark=1000, facts=rate.get(kind, ())) for kind in RuleKind if kind not in of_none for metric in Metric
+    ]
+    found += [alert(kind, None, None, None, facts=facts) for kind, facts in of_none.items()]
+    return [of_video(one, n, place) for place, one in enumerate(found)]
+
+
+def of_video(found: Alert, n: int, place: int = 0) -> Item:
+    """The alert as one of the n-th video; those of one place are one news."""
+    video = SubjectId(f"video{n:05d}A")
+    moved = replace(found, rule_id=RuleId(f"r{place}"), subject_id=video, observed_at=NOON + minutes(place))
+    return item(100 * n + place, replace(moved, previous_at=moved.observed_at - minutes(12)))
+
+
+@pytest.mark.parametrize("late", [timedelta(0), minutes(200), timedelta(days=2)])
+def test_every_word_of_an_alert_is_said_in_the_recipients_language(late: timedelta) -> None:
+    assert not unsaid(*every_kind(), now=NOON + late)
+    assert not unsaid(of_video(alert(RuleKind.EVERY, V, None, 2034, mark=2000), 1), now=NOON + late)
+
+
+def test_so_is_what_is_said_of_many_videos_and_of_several_rules() -> None:
+    assert not unsaid(*(one for n in range(6) for one in every_kind(n)))
+    passed = [of_video(alert(RuleKind.EVERY, V, 900, 1034, mark=100 * n + 100), n) for n in range(6)]
+    assert not unsaid(*passed)
+    assert not unsaid(*(replace(one, target_title=None) for one in passed))
+    for facts in (*([fact] for fact in FACTS), list(FACTS)):
+        assert not unsaid(
+            *(of_video(alert(RuleKind.AVAILABILITY, None, None, None, facts=(facts[n % len(facts)],)), n) for n in range(6)),
+            of_video(alert(), 7),
+        )
+    several = [of_video(alert(RuleKind.EVERY, V, 900, 1034, mark=1000), 1) for _ in range(7)]
+    named = [replace(one, pk=n, alert=one.alert and replace(one.alert, rule_id=RuleId(f"r{n}"))) for n, one in enumerate(several)]
+    assert not unsaid(*named)
+    many = compose([replace(one, rule=f"RULE {one.pk}") for one in named], ANNA, NOON, Limits(), speak=in_capitals)
+    assert "RULES: RULE 0; RULE 1; RULE 2; RULE 3; RULE 4 AND 2 MORE" in many.plain
+
+
+def test_what_the_operator_is_told_and_the_mark_of_a_repeat_are_said_in_it_too() -> None:
+    told = compose([notice(1, Phrase("the {what}: x", what=Phrase("disk")))], ANNA, NOON, Limits(), speak=in_capitals)
+    assert told.plain == "🔧 THE DISK: X"
+    assert marked("X", in_capitals) == f"{REPEAT.upper()}\n\nX"

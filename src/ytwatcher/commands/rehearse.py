@@ -16,6 +16,7 @@ from ytwatcher.core.rules import parse_rule
 from ytwatcher.errors import InputError
 from ytwatcher.rehearsal import DAYS, Rehearsal, rehearse
 from ytwatcher.store import recipients, watches
+from ytwatcher.telegram.texts import Texts
 
 SHOWN = 100
 LONGEST = 3650
@@ -50,7 +51,8 @@ def rehearse_(
         found = recipients.find(con, address)
         telegram = here.settings.telegram
         recipient = found.recipient if found else Recipient(address, language=telegram.language, timezone=telegram.timezone)
-        result = rehearse(con, spec, rule, targets, recipient, here.clock.now(), days=days, show=SHOWN if show else 0)
+        shown, speak = SHOWN if show else 0, Texts().spoken(recipient.language)
+        result = rehearse(con, spec, rule, targets, recipient, here.clock.now(), days=days, show=shown, speak=speak)
     if output_json:
         here.print_json(_json(rule, result))
     else:

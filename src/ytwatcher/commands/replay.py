@@ -18,9 +18,9 @@ from ytwatcher.commands.words import counted
 from ytwatcher.core.addresses import CONSOLE, check_address
 from ytwatcher.core.model import Reading
 from ytwatcher.core.policy import Recipient
+from ytwatcher.core.reasons import NOBODY_READS
 from ytwatcher.core.render import Limits
 from ytwatcher.errors import InputError, OutsideError
-from ytwatcher.notify.console import NOBODY_READS
 from ytwatcher.notify.slots import scheme_of
 from ytwatcher.recorded import Refused
 from ytwatcher.replay import Replayed

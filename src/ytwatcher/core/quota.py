@@ -14,6 +14,8 @@ from fractions import Fraction
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from ytwatcher.core.phrases import Phrase
+
 PROBE_EVERY = timedelta(hours=1)
 
 
@@ -67,12 +69,12 @@ def _midnight(day: date) -> datetime:
 
 
 class Why(StrEnum):
-    """Why a share may spend, or may not."""
+    """Why a share may spend, or may not; the phrases are said to people who add something."""
 
     OPEN = "the bucket is open"
-    SHARE_SPENT = "the share is spent until midnight Pacific time"
-    BUCKET_SPENT = "the bucket is spent until midnight Pacific time"
-    CLOSED = "YouTube said that the bucket is spent; it is asked again once an hour"
+    SHARE_SPENT = Phrase("the share is spent until midnight Pacific time")
+    BUCKET_SPENT = Phrase("the bucket is spent until midnight Pacific time")
+    CLOSED = Phrase("YouTube said that the bucket is spent; it is asked again once an hour")
     PROBE = "YouTube said that the bucket is spent; this call asks whether it still is"
 
 

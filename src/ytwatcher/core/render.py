@@ -12,14 +12,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from html import escape
 
-from ytwatcher.core.cleaning import clean, isolated, units
+from ytwatcher.core.cleaning import clean, units
 from ytwatcher.core.findings import EMOJI, Finding, Item, findings_of, rule_lines, same_news
 from ytwatcher.core.model import RuleKind
+from ytwatcher.core.phrases import Phrase, Speak
 from ytwatcher.core.plain import alert_url
 from ytwatcher.core.policy import SAME_NEWS, Recipient
 from ytwatcher.core.words import USUAL, Text, Words
 
-REPEAT = "↻ May be a repeat: the answer to the first sending was lost."
+REPEAT = Phrase("↻ May be a repeat: the answer to the first sending was lost.")
+"""In no language longer than in English (tests/contracts/test_texts.py): room for it is kept."""
 NOTICE = "🔧"
 FOLD_OVER = 5
 NAMED_RULES = 5
@@ -67,14 +69,22 @@ class _Line:
         return min(item.pk for item in (*self.told, *self.same))
 
 
-def compose(items: Sequence[Item], recipient: Recipient, now: datetime, limits: Limits, texts: Mapping[RuleKind, Text] = USUAL) -> Composed:
+def compose(
+    items: Sequence[Item],
+    recipient: Recipient,
+    now: datetime,
+    limits: Limits,
+    texts: Mapping[RuleKind, Text] = USUAL,
+    speak: Speak = str,
+) -> Composed:
     """One message from the alerts that may leave now; `items` must not be empty. At least its first line always fits.
 
     Args:
         texts: the operator's own words, for the kinds that have any.
+        speak: says it in the recipient's language.
     """
-    words = Words(recipient, now, texts)
-    notices = [_notice(item) for item in items if item.alert is None]
+    words = Words(recipient, now, texts, speak)
+    notices = [_notice(item, speak) for item in items if item.alert is None]
     news = [_line(findings, words) for findings in same_news(findings_of(items))]
     lines = [*notices, *_folded(news, words, limits.fold_over)]
     blocks = _blocks(lines)
@@ -90,9 +100,9 @@ def compose(items: Sequence[Item], recipient: Recipient, now: datetime, limits: 
     )
 
 
-def marked(text: str) -> str:
+def marked(text: str, speak: Speak = str) -> str:
     """The text of a message whose first sending has an unknown outcome."""
-    return f"{REPEAT}\n\n{text}"
+    return f"{speak(REPEAT)}\n\n{text}"
 
 
 def _line(findings: Sequence[Finding], words: Words) -> _Line:
@@ -101,23 +111,24 @@ def _line(findings: Sequence[Finding], words: Words) -> _Line:
     body = words.facts(main) if alert.metric is None else words.numbers(findings, alert.metric)
     title = clean(main.items[-1].title or "") or alert.subject_id
     url = alert_url(alert)
-    usual = f"{EMOJI[alert.kind]} {body}{_rule_names(findings)}"
+    usual = f"{EMOJI[alert.kind]} {body}{_rule_names(findings, words.speak)}"
     text = words.own(findings, {"text": usual, "title": title, "url": url}) or usual
     heading = (f'<a href="{escape(url)}">{escape(title, quote=False)}</a>', f"{title}\n{url}")
     same = tuple(item for finding in others for item in finding.items)
     return _Line(heading, escape(text, quote=False), text, main.items, same, alert.kind, tuple(findings))
 
 
-def _rule_names(findings: Sequence[Finding]) -> str:
+def _rule_names(findings: Sequence[Finding], speak: Speak) -> str:
     lines = rule_lines(findings)
     if len(lines) < 2:
         return ""
-    more = f" and {len(lines) - NAMED_RULES} more" if len(lines) > NAMED_RULES else ""
-    return f" · rules: {'; '.join(lines[:NAMED_RULES])}{more}"
+    named, more = "; ".join(lines[:NAMED_RULES]), len(lines) - NAMED_RULES
+    said = Phrase("rules: {named} and {n} more", named=named, n=more) if more > 0 else Phrase("rules: {named}", named=named)
+    return f" · {speak(said)}"
 
 
-def _notice(item: Item) -> _Line:
-    text = f"{NOTICE} {clean(item.text, LONGEST_NOTICE)}"
+def _notice(item: Item, speak: Speak) -> _Line:
+    text = f"{NOTICE} {clean(speak(item.text), LONGEST_NOTICE)}"
     return _Line(None, escape(text, quote=False), text, (item,))
 
 
@@ -139,12 +150,7 @@ def _fold(group: Sequence[_Line], count: int, words: Words) -> _Line:
     findings = [line.findings[0] for line in group]
     alert = findings[0].last
     told = tuple(item for line in group for item in line.told)
-    target = isolated(clean(told[-1].target_title or "") or "what you watch")
-    number = words.number(count)
-    if alert.kind is RuleKind.NEW:
-        text = f"{EMOJI[alert.kind]} {number} new videos in {target}"
-    else:
-        text = f"{EMOJI[alert.kind]} {number} videos of {target}: {words.in_common(findings)}"
+    text = f"{EMOJI[alert.kind]} {words.of_many(findings, count)}"
     return _Line(None, escape(text, quote=False), text, told, tuple(item for line in group for item in line.same), alert.kind)
 
 

@@ -16,10 +16,10 @@ _STEPS = (
 )
 
 
-def quoted(text: str) -> str:
+def quoted(text: str) -> Phrase:
     """The text in quotes, on one line and short enough to be read back."""
     shown = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
-    return f"“{shown}”" if shown.isprintable() else f"“{ascii(shown)[1:-1]}”"
+    return Phrase("“{text}”", text=shown if shown.isprintable() else ascii(shown)[1:-1])
 
 
 def did_you_mean(word: str, known: Iterable[str], *, before: str = "") -> Phrase | None:

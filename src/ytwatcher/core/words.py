@@ -15,22 +15,50 @@ from babel.units import format_unit
 from ytwatcher.core.cleaning import clean, isolated
 from ytwatcher.core.findings import Finding, rule_lines
 from ytwatcher.core.model import Alert, Metric, RuleKind
+from ytwatcher.core.phrases import Phrase, Speak
 from ytwatcher.core.policy import Recipient
 from ytwatcher.core.rates import PER, RATES
+from ytwatcher.core.rules import METRIC_NAMES
 
 FACTS = MappingProxyType(
     {
-        "vanished": "No longer available: removed or made private",
-        "came back": "Available again",
-        "likes hidden": "Likes are hidden now",
-        "likes shown": "Likes are shown again",
-        "comments turned off": "Comments are turned off",
-        "comments turned on": "Comments are turned on again",
+        "vanished": Phrase("No longer available: removed or made private"),
+        "came back": Phrase("Available again"),
+        "likes hidden": Phrase("Likes are hidden now"),
+        "likes shown": Phrase("Likes are shown again"),
+        "comments turned off": Phrase("Comments are turned off"),
+        "comments turned on": Phrase("Comments are turned on again"),
     }
 )
+_OF_MANY = MappingProxyType(
+    {
+        str(fact): fact
+        for fact in (
+            Phrase("vanished"),
+            Phrase("came back"),
+            Phrase("likes hidden"),
+            Phrase("likes shown"),
+            Phrase("comments turned off"),
+            Phrase("comments turned on"),
+        )
+    }
+)
+"""What is said of a fact that many videos have in common."""
 _FROM_ANCHOR = (RuleKind.RISE, RuleKind.FALL)
 _NOT_FROM_PREVIOUS = (*_FROM_ANCHOR, *RATES)
 _PASSED = (RuleKind.REACH, RuleKind.MILESTONES, RuleKind.EVERY)
+_HAPPENED = MappingProxyType(
+    {
+        RuleKind.REACH: Phrase("{metric} reached {number}"),
+        RuleKind.MILESTONES: Phrase("{metric} passed {number}"),
+        RuleKind.EVERY: Phrase("{metric} passed {number}"),
+        RuleKind.FASTER: Phrase("{metric} grow faster than {number}"),
+        RuleKind.SLOWER: Phrase("{metric} grow slower than {number}"),
+        RuleKind.RISE: Phrase("{metric} rose"),
+        RuleKind.FALL: Phrase("{metric} fell"),
+    }
+)
+"""What became of a metric; of any other kind it only changed."""
 LONGEST_TEXT = 1000
 FIELDS = ("text", "title", "url", "target", "rule", "metric", "previous", "current", "difference", "span", "mark", "at")
 """What the operator's own words for an alert are made from; each a text as the recipient reads it, empty where there is none."""
@@ -42,9 +70,10 @@ LATE = timedelta(minutes=15)
 
 
 class Words:
-    """Numbers, spans and times in the recipient's language and time zone."""
+    """What is said in the recipient's language, with numbers, spans and times as it writes them, on the recipient's clock."""
 
-    def __init__(self, recipient: Recipient, now: datetime, texts: Mapping[RuleKind, Text]) -> None:
+    def __init__(self, recipient: Recipient, now: datetime, texts: Mapping[RuleKind, Text], speak: Speak) -> None:
+        self.speak = speak
         self._locale = Locale.parse(recipient.language)
         self._zone = ZoneInfo(recipient.timezone)
         self._now = now
@@ -70,7 +99,7 @@ class Words:
         difference = None if last.current is None or first.previous is None else last.current - first.previous
         return {
             "target": clean(finding.items[-1].target_title or ""),
-            "metric": last.metric or "",
+            "metric": self._metric(last.metric) if last.metric else "",
             "previous": previous,
             "current": current,
             "difference": "" if difference is None else self._difference(difference),
@@ -88,6 +117,9 @@ class Words:
     def number(self, value: int) -> str:
         return format_decimal(value, locale=self._locale)
 
+    def _metric(self, metric: Metric) -> str:
+        return self.speak(METRIC_NAMES[metric])
+
     def numbers(self, findings: Sequence[Finding], metric: Metric) -> str:
         """`Views passed 1,000: 998 → 1,034 (+36 in 12 min)`."""
         main = findings[0]
@@ -96,14 +128,14 @@ class Words:
         span = [finding for finding in findings if finding.last.kind not in _NOT_FROM_PREVIOUS] or findings
         first, last = min((finding.first for finding in span), key=lambda alert: alert.observed_at), main.last
         mark = max((finding.mark for finding in findings if finding.mark is not None), default=None)
-        head = f"{metric.capitalize()}{self._verb(main.last, mark)}"
+        head = self._head(main.last, metric, mark)
         assert last.current is not None  # an alert on a metric has a current value
         if first.previous is None:
-            return f"{head}: now {self.number(last.current)}{self._late(last, ' (', ')')}"
+            return f"{head}: {self._now_at(last.current)}{self._late(last, ' (', ')')}"
         details = self._difference(last.current - first.previous)
         if first.kind not in _FROM_ANCHOR and first.previous_at is not None:
-            details += f" in {self.span(last.observed_at - first.previous_at)}"
-        rounded = " · rounded by YouTube" if metric is Metric.SUBSCRIBERS and last.current >= 1000 else ""
+            details = self._within(details, last.observed_at - first.previous_at)
+        rounded = f" · {self.speak(Phrase('rounded by YouTube'))}" if metric is Metric.SUBSCRIBERS and last.current >= 1000 else ""
         change = f"{self.number(first.previous)} → {self.number(last.current)}"
         return f"{head}: {change} ({details}{self._late(last, ', ', '')}){rounded}"
 
@@ -112,37 +144,58 @@ class Words:
         assert alert.previous is not None and alert.current is not None and alert.previous_at is not None  # a rate has both its ends
         growth, elapsed = alert.current - alert.previous, alert.observed_at - alert.previous_at
         unit = alert.facts[0].partition("/")[2]
-        details = f"+{self.number(growth)} in {self.span(elapsed)}, now {self.number(alert.current)}{self._late(alert, ', ', '')}"
-        return f"{metric.capitalize()}{self._verb(alert, None)}: {self.number(round(growth * PER[unit] / elapsed))}/{unit} ({details})"
+        head = self._head(alert, metric, None)
+        details = f"{self._within(f'+{self.number(growth)}', elapsed)}, {self._now_at(alert.current)}{self._late(alert, ', ', '')}"
+        return f"{head}: {self.number(round(growth * PER[unit] / elapsed))}/{unit} ({details})"
+
+    def _head(self, alert: Alert, metric: Metric, mark: int | None) -> str:
+        text = self.speak(self._happened(alert, metric, mark) or METRIC_NAMES[metric])
+        return text[:1].upper() + text[1:]
+
+    def _now_at(self, value: int) -> str:
+        return self.speak(Phrase("now {n}", n=self.number(value)))
+
+    def _within(self, difference: str, span: timedelta) -> str:
+        return self.speak(Phrase("{difference} in {span}", difference=difference, span=self.span(span)))
 
     def facts(self, finding: Finding) -> str:
         alert = finding.last
         late = self._late(alert, " (", ")")
         if alert.kind is RuleKind.TITLE:
             before, after = (isolated(clean(text)) for text in (finding.first.facts[0], alert.facts[-1]))
-            return f"New title: “{before}” → “{after}”{late}"
+            return self.speak(Phrase("New title: “{before}” → “{after}”", before=before, after=after)) + late
         if alert.kind is RuleKind.NEW:
-            target = clean(finding.items[-1].target_title or "")
-            return f"New in {isolated(target)}{late}" if target else f"New video{late}"
+            target = isolated(clean(finding.items[-1].target_title or ""))
+            return self.speak(Phrase("New in {target}", target=target) if target else Phrase("New video")) + late
         return f"{self._fact_words(finding)}{late}"
 
     def _fact_words(self, finding: Finding) -> str:
         facts = dict.fromkeys(fact for item in finding.items if item.alert for fact in item.alert.facts)
-        return "; ".join(FACTS.get(fact, clean(fact)) for fact in facts)
+        return "; ".join(self.speak(FACTS.get(fact, clean(fact))) for fact in facts)
 
-    def in_common(self, findings: Sequence[Finding]) -> str:
-        """What many subjects have in common: `views passed 1,000`."""
+    def of_many(self, findings: Sequence[Finding], count: int) -> str:
+        """What is said of so many subjects at once: `12 videos of Cats: views passed 1,000`."""
+        target = isolated(clean(findings[-1].items[-1].target_title or "")) or Phrase("what you watch")
+        if findings[0].last.kind is RuleKind.NEW:
+            return self.speak(Phrase("{n} new videos in {target}", n=self.number(count), target=target))
+        what = self._in_common(findings)
+        return self.speak(Phrase("{n} videos of {target}: {what}", n=self.number(count), target=target, what=what))
+
+    def _in_common(self, findings: Sequence[Finding]) -> str:
+        """`views passed 1,000`."""
         alert = findings[0].last
         if alert.kind is RuleKind.TITLE:
-            return "new titles"
+            return Phrase("new titles")
         if alert.metric is None:
             facts = {finding.last.facts for finding in findings}
-            return "; ".join(facts.pop()) if len(facts) == 1 else "availability changed"
+            if len(facts) > 1:
+                return Phrase("availability changed")
+            return "; ".join(self.speak(_OF_MANY.get(fact, fact)) for fact in facts.pop())
         marks = {finding.mark for finding in findings if finding.mark is not None}
+        metric = METRIC_NAMES[alert.metric]
         if len(marks) > 1:
-            return f"{alert.metric} passed numbers up to {self.number(max(marks))}"
-        verb = self._verb(alert, max(marks, default=None)) or " changed"
-        return f"{alert.metric}{verb}"
+            return Phrase("{metric} passed numbers up to {number}", metric=metric, number=self.number(max(marks)))
+        return self._happened(alert, alert.metric, max(marks, default=None)) or Phrase("{metric} changed", metric=metric)
 
     def span(self, span: timedelta) -> str:
         """A time span in its largest fitting unit: `40 sec`, `12 min`, `3 hr`, `2 days`."""
@@ -152,20 +205,23 @@ class Words:
                 return format_unit(round(seconds / size), unit, length="short", locale=self._locale)
         return format_unit(round(seconds / 86_400), "day", length="short", locale=self._locale)
 
-    def _verb(self, alert: Alert, mark: int | None) -> str:
-        kind = alert.kind
-        if kind in RATES:
+    def _happened(self, alert: Alert, metric: Metric, mark: int | None) -> Phrase | None:
+        """`views passed 1,000`; None where they only changed."""
+        number = "" if mark is None else self.number(mark)
+        if alert.kind in RATES:
             n, _, unit = alert.facts[0].partition("/")
-            return f" grow {kind} than {self.number(int(n))}/{unit}"
-        if kind in _PASSED and mark is not None:
-            return f" {'reached' if kind is RuleKind.REACH else 'passed'} {self.number(mark)}"
-        return {RuleKind.RISE: " rose", RuleKind.FALL: " fell"}.get(kind, "")
+            number = f"{self.number(int(n))}/{unit}"
+        if alert.kind not in _HAPPENED or (alert.kind in _PASSED and mark is None):
+            return None
+        return Phrase(_HAPPENED[alert.kind], metric=METRIC_NAMES[metric], number=number)
 
     def _late(self, alert: Alert, before: str, after: str) -> str:
         """When it was read, on the recipient's clock, where that is not just now."""
         if self._now - alert.observed_at <= LATE:
             return ""
         local, now = (at.astimezone(self._zone) for at in (alert.observed_at, self._now))
-        form = format_time if local.date() == now.date() else format_datetime
-        at = form(local, "short", tzinfo=self._zone, locale=self._locale)
-        return f"{before}at {at}{after}"
+        if local.date() == now.date():
+            at = Phrase("at {clock}", clock=format_time(local, "short", tzinfo=self._zone, locale=self._locale))
+        else:
+            at = Phrase("at {date}", date=format_datetime(local, "short", tzinfo=self._zone, locale=self._locale))
+        return f"{before}{self.speak(at)}{after}"

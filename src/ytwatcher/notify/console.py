@@ -7,11 +7,11 @@ from typing import TextIO
 
 from ytwatcher.core.findings import Item
 from ytwatcher.core.model import Alert
+from ytwatcher.core.phrases import Phrase
 from ytwatcher.core.plain import plain_line
+from ytwatcher.core.reasons import NOBODY_READS, NOT_WRITTEN
 from ytwatcher.core.retry import UNPACED, Pace
 from ytwatcher.notify.delivery import DeliveryError, Failure, Outgoing, Sent
-
-NOBODY_READS = "nobody reads the output any more"
 
 
 class ConsoleSender:
@@ -29,7 +29,7 @@ class ConsoleSender:
         except BrokenPipeError as error:
             raise DeliveryError(Failure.LOST, NOBODY_READS) from error
         except OSError as error:
-            raise DeliveryError(Failure.UNREACHABLE, f"the output cannot be written: {error.strerror}") from error
+            raise DeliveryError(Failure.UNREACHABLE, Phrase(NOT_WRITTEN, fault=error.strerror)) from error
         return Sent()
 
     async def alive(self) -> bool:

@@ -17,6 +17,8 @@ import structlog
 
 from ytwatcher.clock import Clock, Pulse
 from ytwatcher.core.model import EPOCH, RuleKind
+from ytwatcher.core.phrases import Phrase, Spoken, in_english
+from ytwatcher.core.reasons import SENDER_FAULT, SILENT
 from ytwatcher.core.render import Limits, marked
 from ytwatcher.core.retry import backoff, gives_up
 from ytwatcher.core.words import USUAL, Text
@@ -50,6 +52,7 @@ class Dispatcher:
         senders: by scheme, the first part of an address; what has no sender waits.
         operator: the address that is told about the service itself.
         texts: the operator's own words, for the kinds of alerts that have any.
+        spoken: how the languages of recipients are spoken.
         jitter: a source of numbers in [0, 1).
     """
 
@@ -62,6 +65,7 @@ class Dispatcher:
         *,
         limits: Limits | None = None,
         texts: Mapping[RuleKind, Text] = USUAL,
+        spoken: Spoken = in_english,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.wake = asyncio.Event()
@@ -71,7 +75,7 @@ class Dispatcher:
         self._senders = senders
         self._operator = operator
         self._limits = limits or Limits()
-        self._texts = texts
+        self._texts, self._spoken = texts, spoken
         self._jitter = jitter
         self._slots = Slots()
         self._jobs: dict[str, asyncio.Task[None]] = {}
@@ -207,12 +211,10 @@ class Dispatcher:
         sender = self._senders[scheme_of(errand.address)]
         if errand.message_pk is not None and errand.unknowns >= 2 and not await sender.alive():
             # Two answers were lost already: before a third copy, see that an answer can arrive at all.
-            await self._db.write_brief(
-                outbox.record_retry, errand.message_pk, self._clock.now() + ALIVE_PAUSE, "the service does not answer"
-            )
+            await self._db.write_brief(outbox.record_retry, errand.message_pk, self._clock.now() + ALIVE_PAUSE, SILENT)
             self._slots.end(errand.address, self._clock.now())
             return
-        job = await self._db.write_brief(outbox.take, errand.recipient_pk, self._clock.now(), self._limits, self._texts)
+        job = await self._db.write_brief(outbox.take, errand.recipient_pk, self._clock.now(), self._limits, self._texts, self._spoken)
         if job is None:
             self._slots.end(errand.address, self._clock.now())
         else:
@@ -220,12 +222,12 @@ class Dispatcher:
 
     async def _send(self, job: Job, sender: Sender) -> None:
         try:
-            sent = await sender.send(job.address, replace(_outgoing(job), photo=await self._photo(job)))
+            sent = await sender.send(job.address, replace(_outgoing(job, self._spoken), photo=await self._photo(job)))
         except DeliveryError as error:
             await self._failed(job, error)
         except Exception as error:  # noqa: BLE001 - the edge of the loop: a fault in a sender must not stop the others' messages
             _log.exception("sender fault", message=job.pk, to=job.address)
-            await self._failed(job, DeliveryError(Failure.UNKNOWN, f"a fault in the sender ({type(error).__name__})"))
+            await self._failed(job, DeliveryError(Failure.UNKNOWN, Phrase(SENDER_FAULT, fault=type(error).__name__)))
         else:
             await self._sent(job, sent)
 
@@ -260,8 +262,9 @@ class Dispatcher:
             self._stopped[scheme_of(address)] = now + pause
 
 
-def _outgoing(job: Job) -> Outgoing:
-    text, plain = (marked(job.text), marked(job.plain)) if job.unknowns else (job.text, job.plain)
+def _outgoing(job: Job, spoken: Spoken) -> Outgoing:
+    speak = spoken(job.language)
+    text, plain = (marked(job.text, speak), marked(job.plain, speak)) if job.unknowns else (job.text, job.plain)
     return Outgoing(None if job.as_plain else text, plain, job.silent, job.items, key=job.pk, language=job.language)
 
 
@@ -271,36 +274,36 @@ def _record_failure(con: sqlite3.Connection, job: Job, error: DeliveryError, now
         case Failure.LOST | Failure.NEEDS_ADMIN | Failure.MOVED | Failure.TOO_FAST:
             _record_of_recipient(con, job, error, now, operator)
         case Failure.NO_ACCESS:
-            outbox.record_retry(con, job.pk, now, str(error))
+            outbox.record_retry(con, job.pk, now, error.phrase)
         case Failure.MARKUP if not job.as_plain:
-            outbox.record_retry(con, job.pk, now, str(error), as_plain=True)
+            outbox.record_retry(con, job.pk, now, error.phrase, as_plain=True)
         case Failure.MARKUP | Failure.REFUSED:
-            outbox.record_dead(con, job.pk, str(error), operator, now)
+            outbox.record_dead(con, job.pk, error.phrase, operator, now)
         case Failure.UNREACHABLE | Failure.UNKNOWN:
             _record_passing(con, job, error, now, jitter, operator)
 
 
 def _record_of_recipient(con: sqlite3.Connection, job: Job, error: DeliveryError, now: datetime, operator: str) -> None:
     if error.failure is Failure.LOST:
-        recipients.lose(con, job.recipient_pk, str(error), operator, now)
+        recipients.lose(con, job.recipient_pk, error.phrase, operator, now)
         return
     next_at = now
     if error.failure is Failure.NEEDS_ADMIN:
-        recipients.pause(con, job.recipient_pk, str(error), operator, now)
+        recipients.pause(con, job.recipient_pk, error.phrase, operator, now)
         next_at = now + ASK_ADMIN_AGAIN
     elif error.failure is Failure.TOO_FAST:
         next_at = now + (error.retry_after or TOO_FAST_PAUSE)
         recipients.throttle(con, chat_of(job.address), next_at)
     elif error.migrate_to is not None:
         recipients.migrate(con, chat_of(job.address), error.migrate_to)
-    outbox.record_retry(con, job.pk, next_at, str(error))
+    outbox.record_retry(con, job.pk, next_at, error.phrase)
 
 
 def _record_passing(con: sqlite3.Connection, job: Job, error: DeliveryError, now: datetime, jitter: float, operator: str) -> None:
     next_at = now + max(backoff(job.attempts, jitter), error.retry_after or timedelta(0))
     if error.unknown:
-        outbox.record_unknown(con, job.pk, next_at, str(error))
+        outbox.record_unknown(con, job.pk, next_at, error.phrase)
     else:
-        outbox.record_retry(con, job.pk, next_at, str(error))
+        outbox.record_retry(con, job.pk, next_at, error.phrase)
     if gives_up(job.attempts, now - job.made_at):
-        outbox.record_dead(con, job.pk, str(error), operator, now)
+        outbox.record_dead(con, job.pk, error.phrase, operator, now)

@@ -17,6 +17,8 @@ from datetime import timedelta
 from apprise import Apprise, AppriseAsset, NotifyBase, NotifyFormat, OverflowMode
 
 from ytwatcher.core.addresses import SERVICE
+from ytwatcher.core.phrases import Phrase
+from ytwatcher.core.reasons import NO_SERVICE, SERVICE_AWAY, SERVICE_PAUSE, SERVICE_SLOW, SERVICE_STATUS, SERVICE_UNCLEAR
 from ytwatcher.core.retry import UNPACED, Pace
 from ytwatcher.errors import ConfigError
 from ytwatcher.notify.delivery import DeliveryError, Failure, Outgoing, Sent
@@ -62,13 +64,13 @@ class ServiceSender:
     async def send(self, address: str, message: Outgoing) -> Sent:
         plugin = self._plugins.get(address.removeprefix(f"{SERVICE}:"))
         if plugin is None:
-            raise DeliveryError(Failure.NEEDS_ADMIN, f"[services] in the configuration has no “{address.removeprefix(f'{SERVICE}:')}”")
+            raise DeliveryError(Failure.NEEDS_ADMIN, Phrase(NO_SERVICE, name=address.removeprefix(f"{SERVICE}:")))
         parts = -(-len(message.plain) // plugin.body_maxlen)
         patience = self._patience.total_seconds() + (parts - 1) * plugin.request_rate_per_sec
         try:
             fault = await asyncio.wait_for(_in_thread(plugin, message.plain), patience)
         except TimeoutError:
-            raise DeliveryError(Failure.UNKNOWN, f"{plugin.service_name} has not answered") from None
+            raise DeliveryError(Failure.UNKNOWN, Phrase(SERVICE_SLOW, service=str(plugin.service_name))) from None
         if fault is not None:
             raise _classify(str(plugin.service_name), fault, split=parts > 1)
         return Sent()
@@ -131,9 +133,10 @@ def _classify(service: str, logged: str, *, split: bool) -> DeliveryError:
     not_sent = Failure.UNKNOWN if split else Failure.UNREACHABLE
     status = next((int(found) for found in _STATUS.findall(logged)), None)
     if status == 429:
-        return DeliveryError(Failure.TOO_FAST, f"{service} asks for a pause (HTTP 429)")
+        return DeliveryError(Failure.TOO_FAST, Phrase(SERVICE_PAUSE, service=service))
     if status is not None:
-        return DeliveryError(Failure.UNKNOWN if status in _GATEWAY else not_sent, f"{service} answered with HTTP {status}")
+        text = Phrase(SERVICE_STATUS, service=service, status=str(status))
+        return DeliveryError(Failure.UNKNOWN if status in _GATEWAY else not_sent, text)
     if _NOT_WRITTEN.search(logged):
-        return DeliveryError(not_sent, f"{service} cannot be reached")
-    return DeliveryError(Failure.UNKNOWN, f"{service} did not say that it has it")
+        return DeliveryError(not_sent, Phrase(SERVICE_AWAY, service=service))
+    return DeliveryError(Failure.UNKNOWN, Phrase(SERVICE_UNCLEAR, service=service))

@@ -17,7 +17,9 @@ from datetime import datetime
 from ytwatcher.core.addresses import CONSOLE
 from ytwatcher.core.findings import Item
 from ytwatcher.core.model import Alert, Lane, Metric, RuleId, RuleKind, SubjectId, from_ms, to_ms
+from ytwatcher.core.phrases import Phrase, Spoken, in_english, put_together
 from ytwatcher.core.policy import Decision, Hold, Recipient, Suppress, Tell, decide
+from ytwatcher.core.reasons import ENDED
 from ytwatcher.core.render import Composed, Limits, compose
 from ytwatcher.core.words import USUAL, Text
 from ytwatcher.store import access, recipients
@@ -78,13 +80,20 @@ def agenda(con: sqlite3.Connection, schemes: Iterable[str]) -> list[Errand]:
     return [Errand(pk, address, from_ms(due_at), message_pk, unknowns) for pk, address, due_at, message_pk, unknowns in rows]
 
 
-def take(con: sqlite3.Connection, recipient_pk: int, now: datetime, limits: Limits, texts: Mapping[RuleKind, Text] = USUAL) -> Job | None:
+def take(
+    con: sqlite3.Connection,
+    recipient_pk: int,
+    now: datetime,
+    limits: Limits,
+    texts: Mapping[RuleKind, Text] = USUAL,
+    spoken: Spoken = in_english,
+) -> Job | None:
     """Claim the recipient's oldest open message; where there is none, make one from the alerts that may leave now.
 
     None when there is nothing to send: all of it is held or suppressed, or the message is in hand or not due.
     """
     row = con.execute("SELECT min(pk) FROM message WHERE recipient_pk = ? AND state IN ('pending', 'sending')", (recipient_pk,)).fetchone()
-    message_pk = row[0] if row[0] is not None else _make(con, recipient_pk, now, limits, texts)
+    message_pk = row[0] if row[0] is not None else _make(con, recipient_pk, now, limits, texts, spoken)
     return None if message_pk is None else _claim(con, message_pk, now)
 
 
@@ -116,7 +125,9 @@ def _claim(con: sqlite3.Connection, message_pk: int, now: datetime) -> Job | Non
     )
 
 
-def _make(con: sqlite3.Connection, recipient_pk: int, now: datetime, limits: Limits, texts: Mapping[RuleKind, Text]) -> int | None:
+def _make(
+    con: sqlite3.Connection, recipient_pk: int, now: datetime, limits: Limits, texts: Mapping[RuleKind, Text], spoken: Spoken
+) -> int | None:
     due = "a.recipient_pk = ? AND a.state IN ('waiting', 'held') AND (a.state = 'waiting' OR a.hold_until <= ?)"
     items = items_where(con, due, recipient_pk, to_ms(now))
     if not items:
@@ -125,7 +136,7 @@ def _make(con: sqlite3.Connection, recipient_pk: int, now: datetime, limits: Lim
     leaving = _apply_policy(con, items, recipient, now)
     if not leaving:
         return None
-    composed = compose(leaving, recipient, now, limits, texts)
+    composed = compose(leaving, recipient, now, limits, texts, spoken(recipient.language))
     cursor = con.execute(
         "INSERT INTO message (recipient_pk, text, plain, silent, made_at, next_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5)",
         (recipient_pk, composed.text, composed.plain, composed.silent, to_ms(now)),
@@ -204,7 +215,7 @@ def items_where(con: sqlite3.Connection, condition: str, *values: int) -> list[I
 def item_of(row: sqlite3.Row) -> Item:
     facts = tuple(json.loads(row["facts"])) if row["facts"] else ()
     if row["kind"] == "notice":
-        return Item(row["pk"], row["id"], None, text=" ".join(facts), silent=bool(row["silent"]))
+        return Item(row["pk"], row["id"], None, text=next(map(put_together, facts), ""), silent=bool(row["silent"]))
     alert = Alert(
         RuleId(row["rule_id"]),
         SubjectId(row["subject_id"]),
@@ -263,7 +274,12 @@ def record_dead(con: sqlite3.Connection, message_pk: int, error: str, operator: 
     con.execute("UPDATE message SET state = 'dead', last_error = ? WHERE pk = ? AND state <> 'dropped'", (error, message_pk))
     row = con.execute("SELECT r.address FROM message m JOIN recipient r ON r.pk = m.recipient_pk WHERE m.pk = ?", (message_pk,)).fetchone()
     if row is not None and row[0] != recipients.current(con, operator):
-        text = f"Message {message_pk} to {row[0]} could not be delivered: {error}. “ytwatcher outbox retry {message_pk}” sends it again."
+        text = Phrase(
+            "Message {message} to {address} could not be delivered: {error}. “ytwatcher outbox retry {message}” sends it again.",
+            message=str(message_pk),
+            address=row[0],
+            error=error,
+        )
         recipients.add_notice(con, f"dead:{message_pk}", text, operator, now)
 
 
@@ -274,9 +290,8 @@ def recover(con: sqlite3.Connection, now: datetime) -> int:
     """
     con.execute("UPDATE recipient SET state = 'active', reason = NULL WHERE address = ? AND state = 'lost'", (CONSOLE,))
     return con.execute(
-        "UPDATE message SET state = 'pending', unknowns = unknowns + 1, next_at = ?, last_error = 'the process ended before the answer'"
-        " WHERE state = 'sending'",
-        (to_ms(now),),
+        "UPDATE message SET state = 'pending', unknowns = unknowns + 1, next_at = ?, last_error = ? WHERE state = 'sending'",
+        (to_ms(now), ENDED),
     ).rowcount
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ytwatcher.core.model import from_ms, to_ms
+from ytwatcher.core.phrases import put_together
 from ytwatcher.store.db import migrations
 from ytwatcher.store.subjects import at_or_none
 
@@ -39,7 +40,7 @@ def notices(con: sqlite3.Connection, most: int) -> list[Notice]:
         " ORDER BY pk DESC LIMIT ?",
         (most,),
     )
-    return [Notice(from_ms(row["made_at"]), " ".join(json.loads(row["facts"]))) for row in rows]
+    return [Notice(from_ms(row["made_at"]), put_together(json.loads(row["facts"])[0])) for row in rows]
 
 
 def unsettled(con: sqlite3.Connection) -> Unsettled:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from ytwatcher.core.addresses import CONSOLE
 from ytwatcher.core.model import from_ms, to_ms
+from ytwatcher.core.phrases import Phrase, taken_apart
 from ytwatcher.core.policy import Recipient, digest_text, parse_digest, parse_quiet, quiet_text
 from ytwatcher.store.subjects import ms_or_none
 
@@ -120,7 +121,10 @@ def watches_of(con: sqlite3.Connection, pk: int) -> int:
 
 
 def add_notice(con: sqlite3.Connection, key: str, text: str, operator: str, now: datetime) -> bool:
-    """Tell the operator something about the service itself, once per `key`: name the incident in it. Whether it is new."""
+    """Tell the operator something about the service itself, once per `key`: name the incident in it. Whether it is new.
+
+    A phrase is told in the language that the operator's chat has when it leaves.
+    """
     return _insert_notice(con, f"notice:{key}", ensure(con, operator), text, now)
 
 
@@ -129,14 +133,14 @@ def add_test(con: sqlite3.Connection, address: str, now: datetime) -> str:
     pk = ensure(con, address)
     revive(con, pk)
     alert_id = f"notice:test:{pk}:{to_ms(now)}"
-    _insert_notice(con, alert_id, pk, "This is a test: messages from YT Watcher arrive here.", now)
+    _insert_notice(con, alert_id, pk, Phrase("This is a test: messages from YT Watcher arrive here."), now)
     return alert_id
 
 
 def _insert_notice(con: sqlite3.Connection, alert_id: str, recipient_pk: int, text: str, now: datetime) -> bool:
     cursor = con.execute(
         "INSERT OR IGNORE INTO alert (id, recipient_pk, kind, observed_at, made_at, facts) VALUES (?1, ?2, 'notice', ?3, ?3, ?4)",
-        (alert_id, recipient_pk, to_ms(now), json.dumps([text], ensure_ascii=False)),
+        (alert_id, recipient_pk, to_ms(now), json.dumps([taken_apart(text)], ensure_ascii=False)),
     )
     return cursor.rowcount > 0
 
@@ -151,7 +155,11 @@ def lose(con: sqlite3.Connection, pk: int, reason: str, operator: str, now: date
         "UPDATE message SET state = 'dead', last_error = ? WHERE recipient_pk = ? AND state IN ('pending', 'sending')", (reason, pk)
     )
     if address not in (None, CONSOLE, current(con, operator)):
-        text = f"{address} cannot be reached any more: {reason}. Its watches are kept; “ytwatcher outbox test {address}” tries it again."
+        text = Phrase(
+            "{address} cannot be reached any more: {reason}. Its watches are kept; “ytwatcher outbox test {address}” tries it again.",
+            address=address,
+            reason=reason,
+        )
         add_notice(con, f"lost:{pk}:{to_ms(now)}", text, operator, now)
 
 
@@ -159,7 +167,11 @@ def pause(con: sqlite3.Connection, pk: int, reason: str, operator: str, now: dat
     """The recipient needs an admin's hand: it is tried hourly, the operator is told once."""
     address = _set_state(con, pk, "paused", reason)
     if address not in (None, current(con, operator)):
-        text = f"{address} does not take messages: {reason}. An admin of the chat can change that; it is tried again every hour."
+        text = Phrase(
+            "{address} does not take messages: {reason}. An admin of the chat can change that; it is tried again every hour.",
+            address=address,
+            reason=reason,
+        )
         add_notice(con, f"paused:{pk}:{to_ms(now)}", text, operator, now)
 
 

@@ -20,6 +20,7 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from ytwatcher.clock import Clock
 from ytwatcher.core.model import SubjectId
+from ytwatcher.core.phrases import Phrase
 from ytwatcher.core.retry import backoff
 from ytwatcher.errors import OutsideError
 from ytwatcher.reader import Notify
@@ -263,8 +264,9 @@ class Publisher:
         self._failures += 1
         if error.permanent and not self._told:
             self._stuck_at, self._told = self._stuck_at or self._clock.now(), True
-            await self._notify(f"publishing:{self._stuck_at:%Y-%m-%dT%H:%M}", f"No reading can be published: {error}. It is tried again.")
-        await self._stuck(str(error))
+            text = Phrase("No reading can be published: {error}. It is tried again.", error=error.phrase)
+            await self._notify(f"publishing:{self._stuck_at:%Y-%m-%dT%H:%M}", text)
+        await self._stuck(error.phrase)
         pause = min(backoff(self._failures, self._jitter()), LONGEST_PAUSE)
         log.warning("publishing_failed", reason=error.reason, error=str(error), pause=pause)
         return self._clock.now() + pause
@@ -277,13 +279,18 @@ class Publisher:
             self._told = True
             await self._notify(
                 f"publishing:{self._stuck_at:%Y-%m-%dT%H:%M}",
-                f"Nothing could be published since {self._stuck_at:%Y-%m-%d %H:%M} UTC: {why}. Nothing is lost: it waits in the journal.",
+                Phrase(
+                    "Nothing could be published since {at} UTC: {why}. Nothing is lost: it waits in the journal.",
+                    at=f"{self._stuck_at:%Y-%m-%d %H:%M}",
+                    why=why,
+                ),
             )
 
     async def _flowing(self) -> None:
         self._failures = 0
         if self._told and self._stuck_at is not None:
-            await self._notify(f"publishing-again:{self._stuck_at:%Y-%m-%dT%H:%M}", "Readings are published again; nothing was lost.")
+            text = Phrase("Readings are published again; nothing was lost.")
+            await self._notify(f"publishing-again:{self._stuck_at:%Y-%m-%dT%H:%M}", text)
         self._stuck_at, self._told = None, False
 
     async def _drop(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from ytwatcher.clock import Clock
+from ytwatcher.core.phrases import Phrase
 from ytwatcher.errors import OutsideError
 from ytwatcher.reader import Notify
 from ytwatcher.settings import Streaming
@@ -135,10 +136,15 @@ class EngineWatch:
             self._since_at = self._clock.now()
         incident, engine = f"{self._since_at:%Y-%m-%dT%H:%M}", self._streaming.engine
         if fault and (was_well or not self._ran):
-            text = f"The engine ({engine}) does not run: {fault}. Readings wait in the topic; `ytwatcher stream status` shows more."
+            text = Phrase(
+                "The engine ({engine}) does not run: {fault}. Readings wait in the topic; `ytwatcher stream status` shows more.",
+                engine=engine,
+                fault=fault,
+            )
             await self._notify(f"engine:{incident}", text)
         elif self._well and not was_well and self._ran:
-            await self._notify(f"engine-again:{incident}", f"The engine ({engine}) judges again; nothing was lost.")
+            text = Phrase("The engine ({engine}) judges again; nothing was lost.", engine=engine)
+            await self._notify(f"engine-again:{incident}", text)
         self._ran = self._ran or self._well
 
 

@@ -11,6 +11,7 @@ from telegram import LinkPreviewOptions, Update, error
 from telegram.error import InvalidToken
 from telegram.ext import Application, CallbackQueryHandler, CommandHandler, ContextTypes, Defaults, ExtBot
 
+from ytwatcher.core.phrases import Phrase
 from ytwatcher.telegram import menu
 from ytwatcher.telegram.desk import Desk, Handler, dead
 from ytwatcher.telegram.handlers import access, alerts, answers, cards, charts, flood, greeting, policy, removing, rules, watching
@@ -95,9 +96,9 @@ class Bot:
         try:
             await self.application.initialize()
         except InvalidToken:  # its own text has the token in it
-            raise TelegramError("Telegram refuses the bot token", reason="refused", permanent=True) from None
+            raise TelegramError(Phrase("Telegram refuses the bot token"), reason="refused", permanent=True) from None
         except error.TelegramError as fault:
-            raise TelegramError(f"Telegram does not answer ({type(fault).__name__})", reason="unreachable") from None
+            raise TelegramError(Phrase("Telegram does not answer ({fault})", fault=type(fault).__name__), reason="unreachable") from None
         self._ready = True
 
     async def _note(self, update: object, context: Context) -> None:

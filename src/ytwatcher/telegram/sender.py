@@ -15,6 +15,8 @@ from typing import Any, Self
 import httpx
 
 from ytwatcher.core.cleaning import clean, units
+from ytwatcher.core.phrases import Phrase
+from ytwatcher.core.reasons import ANSWER_LOST, NO_ANSWER, REFUSED, UNREACHED
 from ytwatcher.core.retry import TELEGRAM_GROUP, TELEGRAM_PRIVATE, Pace
 from ytwatcher.notify.delivery import DeliveryError, Failure, Outgoing, Sent
 from ytwatcher.telegram.keyboards import under_alert
@@ -122,9 +124,9 @@ class TelegramSender:
                 data = {name: value if isinstance(value, str) else json.dumps(value) for name, value in arguments.items()}
                 response = await self._client.post(url, data=data, files={"photo": ("chart.png", photo, "image/png")})
         except _NOT_WRITTEN as error:
-            raise DeliveryError(Failure.UNREACHABLE, f"Telegram cannot be reached ({type(error).__name__})") from None
+            raise DeliveryError(Failure.UNREACHABLE, Phrase(UNREACHED, fault=type(error).__name__)) from None
         except httpx.HTTPError as error:
-            raise DeliveryError(Failure.UNKNOWN, f"the answer was lost ({type(error).__name__})") from None
+            raise DeliveryError(Failure.UNKNOWN, Phrase(ANSWER_LOST, fault=type(error).__name__)) from None
         answer = _json(response.content)
         if answer is None:
             raise _without_answer(response.status_code)
@@ -147,7 +149,7 @@ def destination(address: str) -> tuple[int, int | None]:
 def classify(status: int, answer: dict[str, Any]) -> DeliveryError:
     """Sort an answer that says no."""
     description = answer.get("description")
-    text = clean(description, LONGEST_DESCRIPTION) if isinstance(description, str) else f"error {status}"
+    text = clean(description, LONGEST_DESCRIPTION) if isinstance(description, str) else Phrase(REFUSED, status=str(status))
     given = answer.get("parameters")
     parameters: dict[str, Any] = given if isinstance(given, dict) else {}
     code = answer.get("error_code")
@@ -188,7 +190,7 @@ def _of_bad_request(text: str) -> Failure:
 def _without_answer(status: int) -> DeliveryError:
     """Something in between answered in Telegram's place: what became of the request is not known."""
     failure = Failure.TOO_FAST if status == 429 else Failure.UNKNOWN
-    return DeliveryError(failure, f"HTTP {status} without an answer of Telegram's")
+    return DeliveryError(failure, Phrase(NO_ANSWER, status=str(status)))
 
 
 def _json(body: bytes) -> dict[str, Any] | None:

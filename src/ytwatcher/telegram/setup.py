@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from ytwatcher.core.cleaning import clean
+from ytwatcher.core.phrases import Phrase
+from ytwatcher.core.reasons import UNREACHED
 from ytwatcher.errors import OutsideError
 from ytwatcher.telegram.sender import GENERAL_TOPIC
 
@@ -117,7 +119,7 @@ class BotSetup:
         try:
             response = await self._http.post(f"{self._base}/{method}", json=arguments, timeout=self._seconds + wait)
         except httpx.HTTPError as error:
-            raise TelegramError(f"Telegram cannot be reached ({type(error).__name__})", reason="unreachable") from None
+            raise TelegramError(Phrase(UNREACHED, fault=type(error).__name__), reason="unreachable") from None
         try:
             answer = _object(response.json())
         except (ValueError, RecursionError):
@@ -129,12 +131,14 @@ class BotSetup:
 
 def _refusal(status: int, answer: Mapping[str, Any]) -> TelegramError:
     description = answer.get("description")
-    said = clean(description, 300) if isinstance(description, str) else "no answer of Telegram's"
+    said = clean(description, 300) if isinstance(description, str) else Phrase("no answer of Telegram's")
     if "ok" not in answer or status >= 500 or status == 429:
-        return TelegramError(f"Telegram does not answer at the moment (HTTP {status}: {said})", reason="unreachable")
+        text = Phrase("Telegram does not answer at the moment (HTTP {status}: {said})", status=str(status), said=said)
+        return TelegramError(text, reason="unreachable")
     if status in (401, 404):
-        return TelegramError(f"Telegram refuses the bot token ({said})", reason="refused", permanent=True)
-    return TelegramError(f"Telegram answered {status}: {said}", reason="conflict" if status == 409 else "error")
+        return TelegramError(Phrase("Telegram refuses the bot token ({said})", said=said), reason="refused", permanent=True)
+    text = Phrase("Telegram answered {status}: {said}", status=str(status), said=said)
+    return TelegramError(text, reason="conflict" if status == 409 else "error")
 
 
 def find_chats(updates: Iterable[Mapping[str, Any]]) -> list[Chat]:

@@ -13,8 +13,8 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
 from ytwatcher.core.cleaning import clean
-from ytwatcher.core.phrases import Phrase
-from ytwatcher.errors import InputError
+from ytwatcher.core.phrases import Phrase, Speak
+from ytwatcher.errors import InputError, YTWatcherError
 
 
 class Marked(str):
@@ -49,7 +49,7 @@ class Say(NamedTuple):
         return Marked(escape(text[:1].upper() + text[1:], quote=False))
 
     def _marked(self, value: object) -> str:
-        if isinstance(value, InputError):
+        if isinstance(value, YTWatcherError):
             value = value.phrase
         if isinstance(value, Phrase):
             return self.html(value)
@@ -68,6 +68,10 @@ class Texts:
         """What to say it with; `language` is a Babel locale or what Telegram calls one (`de`, `pt-BR`)."""
         short = language.replace("-", "_").partition("_")[0].lower()
         return Say(short, self.catalogs.get(short, {}))
+
+    def spoken(self, language: str) -> Speak:
+        """The same for a plain text, as alerts and pictures are."""
+        return self.of(language).plain
 
     @cached_property
     def catalogs(self) -> dict[str, dict[str, str]]:

@@ -19,6 +19,7 @@ import structlog
 
 from ytwatcher.clock import Clock
 from ytwatcher.core.model import BIGGEST
+from ytwatcher.core.phrases import Phrase
 from ytwatcher.core.retry import backoff
 from ytwatcher.errors import StorageError
 from ytwatcher.reader import Notify
@@ -187,10 +188,12 @@ class UpdatePoller:
             await self._notify(f"bot-{kind}:{day}", text)
             return OTHER_POLLER_PAUSE
         if error.permanent:
-            await self._notify(f"bot-refused:{day}", f"{error}. Nobody can talk to the bot; `ytwatcher init --force` takes a new token.")
+            text = Phrase("{error}. Nobody can talk to the bot; `ytwatcher init --force` takes a new token.", error=error.phrase)
+            await self._notify(f"bot-refused:{day}", text)
             return NO_ACCESS_PAUSE
         if error.reason == "error":
-            await self._notify(f"bot-error:{day}", f"{error}. Nobody can talk to the bot as long as Telegram answers this.")
+            text = Phrase("{error}. Nobody can talk to the bot as long as Telegram answers this.", error=error.phrase)
+            await self._notify(f"bot-error:{day}", text)
         return backoff(self._failures, 0.5)
 
     async def _conflict(self, error: TelegramError) -> tuple[str, str]:
@@ -200,11 +203,14 @@ class UpdatePoller:
         except TelegramError:
             host = None
         if host is None and "webhook" not in str(error):
-            return "conflict", (
+            return "conflict", Phrase(
                 "Another program asks for this bot's updates with the same token; what people write may reach either. End one of the two."
             )
-        what = f"A webhook on {host or 'another server'} takes this bot's updates, so that nobody can talk to it here"
-        return "webhook", f"{what}; `ytwatcher init --force` offers to remove it."
+        return "webhook", Phrase(
+            "A webhook on {host} takes this bot's updates, so that nobody can talk to it here;"
+            " `ytwatcher init --force` offers to remove it.",
+            host=host or Phrase("another server"),
+        )
 
 
 def _has_number(update: Mapping[str, Any]) -> bool:

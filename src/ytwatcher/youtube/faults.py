@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
+from ytwatcher.core.phrases import Phrase
 from ytwatcher.errors import OutsideError
 
 MAX_PAUSE = timedelta(days=1)
@@ -98,13 +99,13 @@ class YouTubeError(OutsideError):
 
 def malformed(what: str) -> YouTubeError:
     """A 200 whose body is not the answer that was asked for."""
-    return YouTubeError(f"YouTube's answer could not be read: {what}", act=Act.BACK_OFF, reason="malformed")
+    return YouTubeError(Phrase("YouTube's answer could not be read: {what}", what=what), act=Act.BACK_OFF, reason="malformed")
 
 
 def unanswered(reason: str) -> YouTubeError:
     """No answer at all; `reason` is `timeout` or `network`."""
-    text = "YouTube did not answer in time" if reason == "timeout" else "YouTube could not be reached, or the connection broke off"
-    return YouTubeError(text, act=Act.BACK_OFF, reason=reason)
+    late, broken = Phrase("YouTube did not answer in time"), Phrase("YouTube could not be reached, or the connection broke off")
+    return YouTubeError(late if reason == "timeout" else broken, act=Act.BACK_OFF, reason=reason)
 
 
 def classify(status: int, body: bytes | None, headers: Mapping[str, str]) -> YouTubeError:
@@ -121,7 +122,9 @@ def classify(status: int, body: bytes | None, headers: Mapping[str, str]) -> You
     )
     reason = next(iter([*details, *reasons]), f"http{status}")
     said = _clean(error.get("message"))
-    text = f"YouTube answered {status} ({reason})" + (f": {said}" if said else "")
+    text = Phrase("YouTube answered {status} ({reason})", status=str(status), reason=reason)
+    if said:
+        text = Phrase("{answered}: {said}", answered=text, said=said)
     return YouTubeError(text, act=act, reason=reason, retry_after=_retry_after(headers))
 
 

@@ -22,6 +22,7 @@ from ytwatcher.core.model import (
     Value,
     VideoId,
 )
+from ytwatcher.core.phrases import Phrase
 from ytwatcher.youtube.faults import malformed
 
 Json = Mapping[str, Any]
@@ -117,9 +118,9 @@ def decode(body: bytes, kind: str) -> Json:
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError):
-        raise malformed("it is not JSON" if body else "it is empty") from None
+        raise malformed(Phrase("it is not JSON") if body else Phrase("it is empty")) from None
     if not isinstance(parsed, dict) or parsed.get("kind") != kind:
-        raise malformed(f"it is not a {kind}")
+        raise malformed(Phrase("it is not a {kind}", kind=kind))
     return parsed
 
 
@@ -131,7 +132,7 @@ def items(answer: Json) -> tuple[Json, ...]:
     """
     found = answer.get("items", [])
     if not isinstance(found, list) or not all(isinstance(item, dict) and isinstance(item.get("id"), str) for item in found):
-        raise malformed("its items are not a list of objects with an id")
+        raise malformed(Phrase("its items are not a list of objects with an id"))
     return tuple(found)
 
 
@@ -161,7 +162,7 @@ def page(answer: Json) -> Page:
     Here a missing `items` is no empty page: taken for one, a whole list would be believed gone.
     """
     if "items" not in answer:
-        raise malformed("a page without items")
+        raise malformed(Phrase("a page without items"))
     token = answer.get("nextPageToken")
     return Page(tuple(_entry(item) for item in items(answer)), token if isinstance(token, str) and token else None)
 
@@ -248,7 +249,7 @@ def _entry(item: Json) -> Entry:
     snippet = _object(item, "snippet")
     video_id = _object(snippet, "resourceId").get("videoId")
     if not isinstance(video_id, str):
-        raise malformed("a playlist entry without its video's id")
+        raise malformed(Phrase("a playlist entry without its video's id"))
     return Entry(
         VideoId(video_id), _time(snippet.get("publishedAt")), _text(snippet.get("title")), dead="videoOwnerChannelId" not in snippet
     )

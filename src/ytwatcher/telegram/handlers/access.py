@@ -9,9 +9,12 @@ from functools import partial
 from telegram import Chat, ChatMember, ChatMemberRestricted, ChatMemberUpdated, Message, Update, User
 from telegram.ext import ApplicationHandlerStop, ChatMemberHandler, MessageHandler, TypeHandler, filters
 
+from ytwatcher.core.changes import DISMISSED, INVITED, change
 from ytwatcher.core.cleaning import clean
+from ytwatcher.core.phrases import Phrase
+from ytwatcher.core.reasons import BLOCKED, THROWN_OUT
 from ytwatcher.errors import InputError
-from ytwatcher.people import Entry, Newcomer
+from ytwatcher.people import Entry, Newcomer, code_for
 from ytwatcher.setting_types import check_language
 from ytwatcher.store.access import Limits, Role, Served
 from ytwatcher.telegram import menu
@@ -168,7 +171,7 @@ async def _membership(desk: Desk, change: ChatMemberUpdated, context: Context) -
     chat, newcomer = change.chat, newcomer_of(change.chat, change.from_user)
     address, member = newcomer.chat, change.new_chat_member
     if not _is_there(member):
-        await desk.people.thrown_out(address, "the bot was blocked" if newcomer.kind == "private" else "the bot was removed from the chat")
+        await desk.people.thrown_out(address, BLOCKED if newcomer.kind == "private" else THROWN_OUT)
         return
     back = await desk.people.back_in(address)
     say = desk.texts.of(await desk.people.language(address) or newcomer.language or "en")
@@ -212,8 +215,11 @@ async def _invite(desk: Desk, update: Update, context: Context) -> None:
     if said not in (Role.USER, Role.MANAGER, Role.OWNER):
         await reply(update, say("Write /invite, /invite manager or /invite owner."))
         return
-    code = await desk.people.invite(Role(said), visit.standing)
-    await desk.people.record(visit.here, visit.user, visit.name, f"invited a {said}")
+    token = desk.settings.telegram.bot_token
+    assert token is not None  # the bot runs
+    once = code_for(token.reveal(), f"{update.update_id} {message_of(update).date.timestamp():.0f}")  # asked for again after a crash
+    code = await desk.people.invite(Role(said), visit.standing, once)
+    await desk.people.record(visit.here, visit.user, visit.name, Phrase(INVITED, role=said))
     base = f"https://t.me/{context.bot.username}"
     text = say(
         "This link lets one person or group in as {role}, once, within 7 days:\n{link}\nInto a group: {group}",
@@ -287,7 +293,7 @@ async def _dismiss_pressed(desk: Desk, update: Update, context: Context) -> None
         return
     served = await desk.people.shut_out(f"telegram:{value}")
     ended = await desk.watches.stop(served.chat, topics=True)
-    await desk.people.record(served.chat, visit.user, visit.name, f"dismissed, {ended} watches ended")
+    await desk.people.record(served.chat, visit.user, visit.name, Phrase(DISMISSED, n=ended))
     await reply(update, say("{title} is served no more; {n} watches ended.", title=served.title, n=ended))
 
 
@@ -300,7 +306,7 @@ async def _log(desk: Desk, update: Update, context: Context) -> None:
             at=local(one.at, visit),
             who=one.user_name,
             chat=one.address.removeprefix("telegram:"),
-            what=clean(one.what, 60),
+            what=clean(say.plain(change(one.what)), 60),
         )
         for one in found
     ]

@@ -14,9 +14,11 @@ from babel.dates import format_datetime
 from babel.numbers import format_decimal
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Update
 
+from ytwatcher.core.changes import MUTED_FOR, REMOVED, RULE_REPLACED
 from ytwatcher.core.cleaning import clean
 from ytwatcher.core.durations import duration_text
 from ytwatcher.core.model import Alert, Lane, TargetKind
+from ytwatcher.core.phrases import Phrase
 from ytwatcher.core.quieter import quieter
 from ytwatcher.core.rules import METRIC_NAMES, canonical, explain, parse_rule
 from ytwatcher.errors import InputError
@@ -243,7 +245,7 @@ async def _replace(desk: Desk, update: Update, context: Context, old: PastRule, 
     visit = context.visit
     say = desk.texts.of(visit.language)
     made = await desk.watches.replace_rule(old.id, line, visit.address)
-    await note(desk, visit, f"rule “{old.line}” on {old.target.title or old.target.id} became “{line}”")
+    await note(desk, visit, Phrase(RULE_REPLACED, old=old.line, title=old.target.title or old.target.id, line=line))
     text = say("From now on: <code>{line}</code>. {explained}", line=made.line, explained=made.explained)
     if made.next_number is not None:
         text += " " + say("The next number told is {n}.", n=_number(made.next_number, visit))
@@ -261,7 +263,7 @@ async def _hush(desk: Desk, update: Update, context: Context) -> None:
     visit = context.visit
     until = desk.clock.now() + MUTE
     await desk.people.prefer(visit.here, muted_until=until)
-    await note(desk, visit, f"mute for {duration_text(MUTE)}")
+    await note(desk, visit, Phrase(MUTED_FOR, span=duration_text(MUTE)))
     text = say("Muted until {at}: what happens until then is not told, also not later.", at=local(until, visit))
     await _say(update, text, [[(say("Unmute"), data("mute", visit.here, "0"))]])
 
@@ -301,7 +303,7 @@ async def _ended(desk: Desk, update: Update, context: Context) -> None:
         await reply(update, say("It is not watched here any more."))
         return
     await desk.watches.remove(target.id, visit.here)
-    await note(desk, visit, f"removed {target.title or target.id}")
+    await note(desk, visit, Phrase(REMOVED, title=target.title or target.id))
     await reply(update, say("Not watched any more: {title}.", title=clean(target.title or target.id)))
 
 

@@ -14,8 +14,9 @@ from telegram.ext import CallbackQueryHandler
 
 from ytwatcher.core.cleaning import clean
 from ytwatcher.core.model import Metric, TargetKind
+from ytwatcher.core.rules import METRIC_NAMES
 from ytwatcher.errors import InputError, YTWatcherError
-from ytwatcher.pictures import SPANS, Picture, View, metrics_of
+from ytwatcher.pictures import SPANS, Picture, View, metrics_of, span_name
 from ytwatcher.telegram.desk import Desk, Handler, command, message_of, send, topic_of
 from ytwatcher.telegram.texts import Say
 from ytwatcher.telegram.visit import Context
@@ -122,7 +123,7 @@ async def _draw(desk: Desk, message: Message, address: str, view: View, say: Say
 
 
 def _caption(picture: Picture, say: Say) -> str:
-    metric = metric_name(say, picture.view.metric)
+    metric = METRIC_NAMES[picture.view.metric]
     text = say("{title}: {metric}", title=picture.title, metric=metric)
     if picture.left_out:
         text += "\n" + say("The {n} smallest are not in the picture.", n=picture.left_out)
@@ -134,25 +135,13 @@ async def _choices(desk: Desk, picture: Picture, address: str, say: Say) -> Inli
     view = picture.view
     targets = [one for one in await desk.charts.find(view.about, address) if one.id == view.about]
     kind = targets[0].kind if targets else TargetKind.VIDEO
-    times = [_choice(name, View(view.about, span, view.metric), view) for name, span in SPANS.items()]
-    metrics = [_choice(metric_name(say, metric), View(view.about, view.span, metric), view) for metric in metrics_of(kind)]
+    times = [_choice(say.plain(span_name(span)), View(view.about, span, view.metric), view) for span in SPANS.values()]
+    metrics = [_choice(say.plain(METRIC_NAMES[metric]), View(view.about, view.span, metric), view) for metric in metrics_of(kind)]
     return _keyboard([times, metrics[:3], *([metrics[3:]] if metrics[3:] else [])])
 
 
 def _choice(text: str, view: View, shown: View) -> tuple[str, str]:
     return (f"• {text}" if view == shown else text), chart_data(view)
-
-
-def metric_name(say: Say, metric: str) -> str:
-    """What a metric is called."""
-    names = {
-        Metric.VIEWS: say("views"),
-        Metric.LIKES: say("likes"),
-        Metric.COMMENTS: say("comments"),
-        Metric.SUBSCRIBERS: say("subscribers"),
-        Metric.TOTAL_VIEWS: say("total views"),
-    }
-    return names[Metric(metric)]
 
 
 # --- how a chat wants its pictures ----------------------------------------------------------------------------------------

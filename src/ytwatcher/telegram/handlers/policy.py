@@ -14,7 +14,9 @@ from babel.numbers import format_decimal
 from telegram import InputFile, Update
 
 from ytwatcher.condition import look, needs
+from ytwatcher.core.changes import ENDED_ALL, MUTED_UNTIL
 from ytwatcher.core.durations import parse_duration
+from ytwatcher.core.phrases import Phrase
 from ytwatcher.core.policy import Recipient, digest_text, parse_digest, parse_quiet, quiet_text
 from ytwatcher.core.schedule import expected_delay
 from ytwatcher.errors import InputError
@@ -80,7 +82,8 @@ async def _mute_pressed(desk: Desk, update: Update, context: Context) -> None:
 
 
 async def _set_mute(desk: Desk, update: Update, context: Context, until: datetime | None) -> None:
-    recipient = await change(desk, update, context, "mute " + (f"until {until:%Y-%m-%d %H:%M} UTC" if until else OFF), muted_until=until)
+    what = Phrase(MUTED_UNTIL, at=f"{until:%Y-%m-%d %H:%M}") if until else f"mute {OFF}"
+    recipient = await change(desk, update, context, what, muted_until=until)
     if recipient is not None:
         await _show_mute(desk, update, context.visit, recipient)
 
@@ -341,7 +344,7 @@ async def _stop_pressed(desk: Desk, update: Update, context: Context) -> None:
         return
     ended = await desk.watches.stop(context.visit.address)
     if ended:
-        await note(desk, context.visit, f"ended all {ended} watches")
+        await note(desk, context.visit, Phrase(ENDED_ALL, n=ended))
     await reply(update, say("{n} watches ended. Send me a link to begin anew.", n=ended))
 
 

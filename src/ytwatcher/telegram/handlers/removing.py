@@ -7,8 +7,10 @@ from html import unescape
 
 from telegram import Update
 
+from ytwatcher.core.changes import REMOVED
 from ytwatcher.core.cleaning import clean
 from ytwatcher.core.model import TargetKind
+from ytwatcher.core.phrases import Phrase
 from ytwatcher.core.targets import links, target_url
 from ytwatcher.errors import YTWatcherError
 from ytwatcher.looking import named, watched
@@ -111,5 +113,5 @@ async def _remove_one(desk: Desk, visit: Visit, target_pk: int) -> str:
         await desk.watches.remove(one.target.id, visit.address)
     except YTWatcherError as error:
         return say("That did not work: {error}.", error=error)
-    await note(desk, visit, f"removed {title}")
+    await note(desk, visit, Phrase(REMOVED, title=title))
     return say("Not watched any more: {title}.", title=clean(title))

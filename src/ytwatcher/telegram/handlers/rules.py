@@ -10,8 +10,10 @@ from babel.numbers import format_decimal
 from telegram import Update
 from telegram.ext import ApplicationHandlerStop
 
+from ytwatcher.core.changes import RULE_ENDED, RULE_MADE
 from ytwatcher.core.cleaning import clean
 from ytwatcher.core.model import CHANNEL_METRICS, Metric, RuleKind, RuleSpec
+from ytwatcher.core.phrases import Phrase
 from ytwatcher.core.quieter import quieter
 from ytwatcher.core.rules import canonical, check_fits, explain, parse_rule
 from ytwatcher.core.rules import note as about
@@ -128,7 +130,7 @@ async def _unrule(desk: Desk, update: Update, context: Context) -> None:
         await _show(desk, update, context, int(pk), say("That rule is gone."))
         return
     await desk.watches.remove_rule(rule_id)
-    await note(desk, visit, f"rule “{rule.line}” removed from {one.target.title or one.target.id}")
+    await note(desk, visit, Phrase(RULE_ENDED, line=rule.line, title=one.target.title or one.target.id))
     await _show(desk, update, context, int(pk), say("Removed: <code>{line}</code>", line=rule.line))
 
 
@@ -303,7 +305,7 @@ async def _keep(desk: Desk, update: Update, context: Context) -> None:
     text = say("It is a rule already: <code>{line}</code>", line=draft.line)
     if all(canonical(rule.spec) != draft.line for rule in draft.watch.rules):
         made = await desk.watches.add_rule(target.id, draft.line, visit.address)
-        await note(desk, visit, f"rule “{made.line}” on {target.title or target.id}")
+        await note(desk, visit, Phrase(RULE_MADE, line=made.line, title=target.title or target.id))
         text = say("Kept: <code>{line}</code>.", line=made.line)
         if made.next_number is not None:
             text += " " + say("The next number told is {n}.", n=format_decimal(made.next_number, locale=visit.language))

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from html import escape
+from types import MappingProxyType
 
 from babel.numbers import format_decimal
 from telegram import Update
 from telegram.ext import MessageHandler, filters
 
+from ytwatcher.core.changes import ADDED
 from ytwatcher.core.cleaning import clean, isolated
 from ytwatcher.core.model import Metric, TargetKind
+from ytwatcher.core.phrases import Phrase
 from ytwatcher.core.rules import METRIC_NAMES
 from ytwatcher.core.targets import links, target_url
 from ytwatcher.errors import InputError, OutsideError
@@ -32,6 +35,7 @@ AT_ONCE = 10
 """How many links of one message are taken."""
 NAMED = 5
 LONGEST = 60
+KIND_NAMES = MappingProxyType({TargetKind.PLAYLIST: Phrase("playlist"), TargetKind.CHANNEL: Phrase("channel")})
 ON_BUTTON = 40
 
 
@@ -116,7 +120,7 @@ async def _add_one(desk: Desk, visit: Visit, text: str, rules: Sequence[str]) ->
     except OutsideError as error:
         return say("YouTube could not be asked about {text}: {error}. Try it again later.", text=clean(text), error=error)
     if added.new:
-        await note(desk, visit, f"added {added.target.title or added.target.id}")
+        await note(desk, visit, Phrase(ADDED, title=added.target.title or added.target.id))
     return added
 
 
@@ -205,7 +209,7 @@ def _watched(one: Watched, say: Say, visit: Visit) -> str:
     """A watch in two lines: what it is, and its numbers with what came in 24 hours."""
     head = title_link(one.target.title or one.target.id, target_url(one.target.id, one.target.kind))
     if one.target.kind is not TargetKind.VIDEO:
-        head = Marked(say("{title} ({kind}, {n} videos)", title=head, kind=one.target.kind, n=one.videos))
+        head = Marked(say("{title} ({kind}, {n} videos)", title=head, kind=KIND_NAMES[one.target.kind], n=one.videos))
     fault = "\n" + say("cannot be read at present: {fault}", fault=one.target.fault) if one.target.fault else ""
     return f"{head}\n{_numbers(one.own, say, visit)}{fault}" if one.own is not None else f"{head}{fault}"
 
@@ -213,7 +217,7 @@ def _watched(one: Watched, say: Say, visit: Visit) -> str:
 def _numbers(own: Standing, say: Say, visit: Visit) -> str:
     if own.state.newest_at is None:
         return say("not read yet")
-    shown = " · ".join(f"{metric} {_with_growth(own, metric, visit)}" for metric in own.metrics)
+    shown = " · ".join(f"{say.plain(METRIC_NAMES[metric])} {_with_growth(own, metric, visit)}" for metric in own.metrics)
     return shown + (" · " + say("vanished from YouTube") if own.state.presence.vanished_at else "")
 
 
@@ -263,7 +267,7 @@ def _in_full(one: Standing, say: Say, visit: Visit) -> str:
         lines.append(
             say(
                 "{metric}: {value} ({hour} in 1 h, {day} in 24 h)",
-                metric=metric,
+                metric=METRIC_NAMES[metric],
                 value="–" if value is None else _number(value, visit),
                 hour=_signed(hour, visit),
                 day=_signed(day, visit),
