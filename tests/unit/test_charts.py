@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ytwatcher.charts import DARK, Chart, Mark, MarkKind, Point, Series, rates, specification, thin
+from ytwatcher.charts import DARK, Chart, Mark, MarkKind, Point, Series, human, rates, specification, thin
+from ytwatcher.telegram.texts import Texts
 
 START = datetime(2026, 11, 24, 10, tzinfo=UTC)
 values = st.none() | st.integers(0, 10**12)
@@ -70,3 +71,15 @@ def test_thinning_keeps_ends_extremes_and_gaps(given_values: list[int | None], m
     if known:
         left = [point.value for point in kept if point.value is not None]
         assert (min(left), max(left)) == (min(known), max(known))
+
+
+def test_numbers_and_months_are_written_as_the_language_does() -> None:
+    spoken = Texts().spoken("de")
+    made = specification(chart(threshold=12_500, language="de", speak=spoken))
+    axes = [made["layer"][0]["encoding"][axis]["axis"]["labelExpr"] for axis in "xy"]
+    assert "'%-d. %b'" in axes[0] and "' Tsd.'" in axes[1] and "' Mrd.'" in axes[1]
+    assert made["layer"][1]["data"]["values"][0]["text"] == "12.500"
+    assert made["config"]["locale"]["number"] == {"decimal": ",", "thousands": ".", "grouping": [3], "currency": ["", ""]}
+    assert made["config"]["locale"]["time"]["shortMonths"][9] == "Okt"
+    assert "locale" not in specification(chart())["config"]
+    assert (spoken(human(1_234_567)), human(1_234_567), human(999), spoken(human(500_000))) == ("1,235 Mio.", "1.235M", "999", "500 Tsd.")
