@@ -29,6 +29,7 @@ from ytwatcher.simulator.youtube import API_KEY
 from ytwatcher.store import recipients, subjects, watches
 from ytwatcher.store.db import open_journal
 
+pytestmark = pytest.mark.timeout(4 * 60 * 60)  # of the full form
 CHATS, VIDEOS, FIRST = 10, 10, 1000
 SPEED = 300.0
 EPOCH = datetime(2026, 10, 5, 17, tzinfo=UTC)

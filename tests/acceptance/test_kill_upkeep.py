@@ -21,6 +21,7 @@ from ytwatcher import backups
 from ytwatcher.core.model import to_ms
 from ytwatcher.store.db import APPLICATION_ID, migrations, open_journal
 
+pytestmark = pytest.mark.timeout(4 * 60 * 60)  # of the full form
 SUBJECTS, READINGS = 100, 20
 NOW = datetime(2026, 10, 5, 17, tzinfo=UTC)
 OWN = {"journal.db", "journal.db-wal", "journal.db-shm", "journal.db.lock"}

@@ -35,7 +35,7 @@ from ytwatcher.youtube import parse
 from ytwatcher.youtube.client import BATCH_STATS, CHANNELS, METHODS, PLAYLIST_ITEMS, PLAYLISTS, VIDEOS
 from ytwatcher.youtube.faults import YouTubeError, classify
 
-pytestmark = pytest.mark.timeout(3600)  # of the full form
+pytestmark = pytest.mark.timeout(4 * 60 * 60)  # of the full form
 T = TypeVar("T")
 CHAT = 4242
 NOW = datetime(2026, 10, 5, 17, tzinfo=UTC)

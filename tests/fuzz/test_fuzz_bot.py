@@ -37,7 +37,7 @@ from ytwatcher.telegram.errands import Errands
 from ytwatcher.telegram.request import AnswerRequest
 from ytwatcher.telegram.texts import Texts
 
-pytestmark = pytest.mark.timeout(3600)  # of the full form
+pytestmark = pytest.mark.timeout(4 * 60 * 60)  # of the full form
 NOW = datetime(2026, 10, 5, 17, tzinfo=UTC)
 OPERATOR, CHAT, GROUP, STRANGER = 99, 1001, -1001234567890, 666
 IDS = [make_video_id(n) for n in range(8)]

@@ -28,7 +28,7 @@ from ytwatcher.recorded import Refused
 from ytwatcher.setting_keys import keys
 from ytwatcher.settings import SECTIONS
 
-pytestmark = pytest.mark.timeout(3600)  # of the full form
+pytestmark = pytest.mark.timeout(4 * 60 * 60)  # of the full form
 BEFORE, AFTER = datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)
 VIDEO, CHANNEL, PLAYLIST = "jNQXAC9IVRw", "UC4QobU6STFB0P71PMvOGN5A", "PLbpi6ZahtOH6Ar_3GPy3workKKxELUu7G"
 TARGETS = (
