@@ -16,6 +16,7 @@ from ytwatcher.core.model import to_ms
 from ytwatcher.simulator import make_video_id
 from ytwatcher.store import tokens
 from ytwatcher.store.tokens import Scope
+from ytwatcher.tls import trusted
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PASSWORD = "a long enough password"
@@ -57,6 +58,6 @@ def locked(folder: Path, scope: Scope | None = Scope.ADMIN, **more: Any) -> Iter
     wanted = {"WEB__PASSWORD": PASSWORD, **more.pop("more_settings", {})}
     with (
         site(folder, settings=wanted, listen_on="0.0.0.0", prepare=prepare, **more) as s,
-        httpx.Client(base_url=s.url, headers=headers, timeout=30) as program,
+        httpx.Client(base_url=s.url, headers=headers, timeout=30, verify=trusted()) as program,
     ):
         yield s, program

@@ -29,6 +29,7 @@ from ytwatcher.clock import SystemClock
 from ytwatcher.core.model import PRESENT, Metric, MetricState, to_ms
 from ytwatcher.simulator import make_video_id
 from ytwatcher.store.subjects import encode_state
+from ytwatcher.tls import trusted
 from ytwatcher.web.opening import show
 from ytwatcher.web.port import listen, url_of
 
@@ -133,7 +134,7 @@ def site(
         raise faults[0]
     app, url, loop, stop = made[0]
     try:
-        with httpx.Client(base_url=url, timeout=30) as browser:
+        with httpx.Client(base_url=url, timeout=30, verify=trusted()) as browser:
             yield Site(app, url, browser, loop, now)
     finally:
         loop.call_soon_threadsafe(stop.set)

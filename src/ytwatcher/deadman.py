@@ -11,6 +11,7 @@ from ytwatcher.clock import Clock
 from ytwatcher.secret import Secret
 from ytwatcher.store import subjects
 from ytwatcher.store.db import Database
+from ytwatcher.tls import trusted
 
 EVERY = timedelta(minutes=5)
 TIMEOUT = httpx.Timeout(10.0)
@@ -27,7 +28,7 @@ class Deadman:
 
     async def run(self) -> None:
         """Call for ever."""
-        async with httpx.AsyncClient(timeout=TIMEOUT, headers={"User-Agent": "ytwatcher"}) as client:
+        async with httpx.AsyncClient(timeout=TIMEOUT, headers={"User-Agent": "ytwatcher"}, verify=trusted()) as client:
             while True:
                 now = self._clock.now()
                 read_at = await self._db.read(subjects.last_read_at)

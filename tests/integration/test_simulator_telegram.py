@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from ytwatcher.simulator import TelegramDouble, serve
+from ytwatcher.tls import trusted
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PERSON, GROUP, FORUM, CHANNEL = 1001, -5481438232, -1001234567890, -1009876543210
@@ -50,7 +51,10 @@ def staged(scene: Callable[[Stage], Awaitable[None]]) -> Callable[[], None]:
     async def play() -> None:
         hands: list[Stage] = []
         double = TelegramDouble(lambda: hands[0].at)
-        async with serve(double.app) as url, httpx.AsyncClient(base_url=f"{url}/bot{double.token}", trust_env=False, timeout=60) as http:
+        async with (
+            serve(double.app) as url,
+            httpx.AsyncClient(base_url=f"{url}/bot{double.token}", trust_env=False, timeout=60, verify=trusted()) as http,
+        ):
             hands.append(Stage(NOON, double, http))
             double.add_chat(PERSON, "private", "Someone")
             double.add_chat(GROUP, "group", "A group")

@@ -17,6 +17,7 @@ from ytwatcher.simulator import TelegramDouble, World, YouTubeDouble, demo, make
 from ytwatcher.simulator.growth import BREAK_FACTOR, COUNTING_BREAK_AT, STEP, Growth, calibrated, poisson
 from ytwatcher.simulator.world import SimVideo
 from ytwatcher.simulator.youtube import API_KEY
+from ytwatcher.tls import trusted
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -177,7 +178,7 @@ def test_a_fixed_port_can_be_served_again_at_once_and_open_calls_end_with_the_se
         double = TelegramDouble(lambda: NOON)
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port: int = probe.getsockname()[1]
-        async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
+        async with httpx.AsyncClient(trust_env=False, verify=trusted(), timeout=60) as http:
             for _ in range(2):
                 async with serve(double.app, port) as url:
                     assert url == f"http://127.0.0.1:{port}"
@@ -197,8 +198,8 @@ def controlled(scene: Callable[[httpx.AsyncClient, httpx.AsyncClient, str], Awai
         async with (
             serve(youtube.app) as y,
             serve(telegram.app) as t,
-            httpx.AsyncClient(base_url=y, trust_env=False) as a,
-            httpx.AsyncClient(base_url=t, trust_env=False) as b,
+            httpx.AsyncClient(base_url=y, trust_env=False, verify=trusted()) as a,
+            httpx.AsyncClient(base_url=t, trust_env=False, verify=trusted()) as b,
         ):
             await scene(a, b, f"/bot{telegram.token}")
 
@@ -262,7 +263,10 @@ def test_another_process_controls_the_telegram_double_over_http() -> None:
 
 def test_without_the_switch_there_is_no_control() -> None:
     async def go() -> None:
-        async with serve(YouTubeDouble(World(lambda: NOON), lambda: NOON).app) as url, httpx.AsyncClient(trust_env=False) as http:
+        async with (
+            serve(YouTubeDouble(World(lambda: NOON), lambda: NOON).app) as url,
+            httpx.AsyncClient(trust_env=False, verify=trusted()) as http,
+        ):
             assert (await http.get(f"{url}/control/calls")).status_code == 404
 
     asyncio.run(go())

@@ -19,6 +19,7 @@ from ytwatcher.core.model import VideoId
 from ytwatcher.simulator import World, YouTubeDouble, make_channel_id, make_playlist_id, make_video_id, serve
 from ytwatcher.simulator.world import CHANNEL_ID, VIDEO_ID, WITNESSES
 from ytwatcher.simulator.youtube import API_KEY
+from ytwatcher.tls import trusted
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ONE, TWO, THREE = make_video_id(1), make_video_id(2), make_video_id(3)
@@ -58,7 +59,7 @@ def staged(scene: Callable[[Stage], Awaitable[None]]) -> Callable[[], None]:
 
         world = World(now)
         double = YouTubeDouble(world, now)
-        async with serve(double.app) as url, httpx.AsyncClient(base_url=f"{url}/youtube/v3", trust_env=False) as http:
+        async with serve(double.app) as url, httpx.AsyncClient(base_url=f"{url}/youtube/v3", trust_env=False, verify=trusted()) as http:
             hands.append(Stage(NOON, world, double, http))
             await scene(hands[0])
 

@@ -17,6 +17,7 @@ from ytwatcher.clock import Clock
 from ytwatcher.core.retry import Pace
 from ytwatcher.notify.slots import Slots
 from ytwatcher.telegram.sender import wanted_pause
+from ytwatcher.tls import trusted
 
 TIMEOUT = httpx.Timeout(15.0, connect=5.0, pool=2.0)
 LONGEST_PAUSE = timedelta(seconds=20)
@@ -43,8 +44,9 @@ class AnswerRequest(BaseRequest):
 
     async def initialize(self) -> None:
         if self._client is None:
+            headers = {"User-Agent": "ytwatcher"}
             self._client = httpx.AsyncClient(
-                timeout=TIMEOUT, headers={"User-Agent": "ytwatcher"}, follow_redirects=False, transport=self._transport
+                timeout=TIMEOUT, headers=headers, follow_redirects=False, verify=trusted(), transport=self._transport
             )
 
     async def shutdown(self) -> None:

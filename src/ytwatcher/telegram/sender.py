@@ -21,6 +21,7 @@ from ytwatcher.core.retry import TELEGRAM_GROUP, TELEGRAM_PRIVATE, Pace
 from ytwatcher.notify.delivery import DeliveryError, Failure, Outgoing, Sent
 from ytwatcher.telegram.keyboards import under_alert
 from ytwatcher.telegram.texts import Texts
+from ytwatcher.tls import trusted
 
 TIMEOUT = httpx.Timeout(30.0, connect=10.0, pool=5.0)
 LONGEST_CAPTION = 1024
@@ -50,7 +51,8 @@ class TelegramSender:
     """
 
     def __init__(self, base_url: str, token: str, texts: Texts | None = None, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self._client = httpx.AsyncClient(timeout=TIMEOUT, headers={"User-Agent": "ytwatcher"}, follow_redirects=False, transport=transport)
+        headers = {"User-Agent": "ytwatcher"}
+        self._client = httpx.AsyncClient(timeout=TIMEOUT, headers=headers, follow_redirects=False, verify=trusted(), transport=transport)
         self._base = f"{base_url.rstrip('/')}/bot{token}"
         self._texts = texts
         self._channels: dict[int, bool] = {}

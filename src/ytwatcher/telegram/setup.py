@@ -18,6 +18,7 @@ from ytwatcher.core.phrases import Phrase
 from ytwatcher.core.reasons import UNREACHED
 from ytwatcher.errors import OutsideError
 from ytwatcher.telegram.sender import GENERAL_TOPIC
+from ytwatcher.tls import trusted
 
 WANTED_UPDATES = ("message", "channel_post", "my_chat_member", "callback_query")
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -78,7 +79,7 @@ class BotSetup:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._seconds = timeout.total_seconds()
-        self._http = httpx.AsyncClient(headers={"User-Agent": "ytwatcher"}, transport=transport)
+        self._http = httpx.AsyncClient(headers={"User-Agent": "ytwatcher"}, verify=trusted(), transport=transport)
         self._base = f"{base_url.rstrip('/')}/bot{token}"
 
     def __repr__(self) -> str:

@@ -12,6 +12,8 @@ from pathlib import Path
 import httpx
 import structlog
 
+from ytwatcher.tls import trusted
+
 NAME = "mqdefault.jpg"
 """320 × 180; every video has one."""
 MOST_BYTES, LARGEST = 64 * 2**20, 256 * 2**10
@@ -80,7 +82,7 @@ class Thumbnails:
 
     async def _asked(self, url: str) -> bytes | None:
         if self._http is None:
-            self._http = httpx.AsyncClient(headers={"User-Agent": "ytwatcher"}, timeout=PATIENCE)
+            self._http = httpx.AsyncClient(headers={"User-Agent": "ytwatcher"}, timeout=PATIENCE, verify=trusted())
         async with self._http.stream("GET", url) as answer:
             if answer.status_code != 200 or not answer.headers.get("content-type", "").startswith("image/jpeg"):
                 return None

@@ -19,6 +19,7 @@ from ytwatcher.core.model import ChannelId, PlaylistId, VideoId
 from ytwatcher.core.quota import Bucket
 from ytwatcher.core.targets import is_channel_id, is_playlist_id, is_video_id
 from ytwatcher.errors import InputError
+from ytwatcher.tls import trusted
 from ytwatcher.youtube import parse
 from ytwatcher.youtube.faults import classify, unanswered
 from ytwatcher.youtube.parse import Answer, ChannelItem, Json, Page, PlaylistItem
@@ -130,7 +131,7 @@ class YouTubeClient:
         if key_in == "header":
             headers["X-Goog-Api-Key"] = api_key
         self._key_params = {"key": api_key} if key_in == "query" else {}
-        self._http = httpx.AsyncClient(headers=headers, timeout=timeout, transport=transport)
+        self._http = httpx.AsyncClient(headers=headers, timeout=timeout, verify=trusted(), transport=transport)
 
     async def __aenter__(self) -> Self:
         return self

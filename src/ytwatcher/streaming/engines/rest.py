@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Self
 import httpx
 
 from ytwatcher.errors import OutsideError
+from ytwatcher.tls import trusted
 
 NOT_FOUND = 404
 _NOT_NOW = (502, 503, 504)
@@ -35,7 +36,8 @@ class Rest:
         self.name, self.setting = name, setting
         self._media_type = media_type
         self._base = base_url.rstrip("/")
-        self._client = httpx.AsyncClient(timeout=TIMEOUT, auth=auth, headers={"Accept": media_type, "User-Agent": "ytwatcher"})
+        headers = {"Accept": media_type, "User-Agent": "ytwatcher"}
+        self._client = httpx.AsyncClient(timeout=TIMEOUT, auth=auth, headers=headers, verify=trusted())
 
     async def __aenter__(self) -> Self:
         return self
