@@ -29,6 +29,8 @@ START = datetime(2026, 10, 5, 17, tzinfo=UTC)
 """A Monday, 10:00 Pacific daylight time."""
 OPERATOR, CHAT = 99, 1001
 LOOPS = 4
+SLOWLY = (("POLL__MIN_INTERVAL", "1h"),)
+"""For stories of days in which nothing hangs on a reading every few minutes."""
 OLD = START - timedelta(days=400)
 
 

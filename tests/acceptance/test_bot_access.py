@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from story import CHAT, OPERATOR, Story, played
+from story import CHAT, OPERATOR, SLOWLY, Story, played
 from ytwatcher.simulator.telegram_messages import Delivered
 from ytwatcher.store import access, conversation, recipients
 from ytwatcher.store.access import Limits, Role
@@ -121,7 +121,7 @@ async def test_limits_hold_and_an_owner_changes_them(s: Story) -> None:
     assert "never let in" in shown(await s.writes("/limits 5 1 1 1", chat=OPERATOR))
 
 
-@played(settings=BOT, burst=30)
+@played(settings=[*BOT, *SLOWLY], burst=30)
 async def test_more_messages_a_day_than_allowed_wait_and_leave_together(s: Story) -> None:
     await s.writes("/limits 1001 50 250 2", chat=OPERATOR)
     video = s.video(1, views=1000)

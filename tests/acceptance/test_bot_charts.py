@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from story import CHAT, Story, played
+from story import CHAT, SLOWLY, Story, played
 from ytwatcher.notify.illustrator import Illustrator
 from ytwatcher.simulator import make_video_id
 from ytwatcher.simulator.growth import Growth
@@ -99,7 +99,7 @@ async def test_a_card_is_pinned_edited_when_numbers_change_and_survives_a_restar
     assert 0 < len(edits) <= 13, "at most every five minutes"
 
 
-@played(settings=BOT, burst=20)
+@played(settings=[*BOT, *SLOWLY], burst=20)
 async def test_a_card_of_what_stands_still_is_not_edited(s: Story) -> None:
     s.video(1, views=1000)
     await s.add(ONE)

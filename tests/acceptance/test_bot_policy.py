@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from story import CHAT, OPERATOR, Story, played
+from story import CHAT, OPERATOR, SLOWLY, Story, played
 from ytwatcher.core.policy import Recipient
 from ytwatcher.simulator.telegram_messages import Delivered
 from ytwatcher.store import recipients
@@ -44,7 +44,7 @@ async def test_quiet_hours_are_set_shown_and_ended(s: Story) -> None:
     assert (await told_how(s)).quiet is None
 
 
-@played(settings=BOT, burst=30)
+@played(settings=[*BOT, *SLOWLY], burst=30)
 async def test_a_digest_holds_alerts_until_its_instant(s: Story) -> None:
     video = s.video(1, views=990)
     await s.add(video.id, "views every 100")

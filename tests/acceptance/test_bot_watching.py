@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from story import CHAT, OLD, Story, played
+from story import CHAT, OLD, SLOWLY, Story, played
 from ytwatcher.simulator import make_channel_id, make_playlist_id, make_video_id
 from ytwatcher.simulator.telegram_messages import Delivered
 from ytwatcher.store import watches
@@ -80,7 +80,7 @@ async def test_of_many_links_ten_are_taken(s: Story) -> None:
     assert "10 watched, page 1 of 1" in shown(first)
 
 
-@played(settings=BOT, burst=30)
+@played(settings=[*BOT, *SLOWLY], burst=30)
 async def test_the_list_has_pages_that_turn_in_place(s: Story) -> None:
     for n in range(1, 13):
         s.video(n, views=1000 * n, likes=n)
@@ -136,13 +136,13 @@ async def test_two_chats_see_and_remove_their_own(s: Story) -> None:
     assert await watched(s) == []
 
 
-@played(settings=BOT, burst=20)
+@played(settings=[*BOT, *SLOWLY], burst=20)
 async def test_now_and_top(s: Story) -> None:
     first = s.video(1, title="Slow", views=9000, likes=3)
     second = s.video(2, title="Fast <i>", views=100, likes=3)
     s.world.add_playlist(LIST, "Best of", video_ids=[V1, V2])
     await s.writes(f"https://www.youtube.com/playlist?list={LIST}")
-    await s.until("+1 18:30")
+    await s.until("+1 17:30")
     first.views, second.views = 9010, 4000
     await s.until("+1 20:00")
     assert "views: 4,000 (" in shown(await s.writes("/now fast"))
@@ -153,11 +153,11 @@ async def test_now_and_top(s: Story) -> None:
     assert "ranks the videos of one channel" in shown(await s.writes("/top nothing"))
 
 
-@played(settings=BOT, burst=20)
+@played(settings=[*BOT, *SLOWLY], burst=20)
 async def test_a_rule_by_typing_is_rehearsed_and_kept_also_after_a_restart(s: Story) -> None:
     video = s.video(1, title="Film", views=0, likes=0, comments=0)
     await s.writes(f"/add {LINK} title")
-    for hour in range(1, 30):
+    for hour in range(1, 31):
         video.views = hour * 1000
         await s.until(s.start_at + timedelta(hours=hour))
     assert "Rules of Film:" in shown(await s.writes("/rules"))
@@ -167,7 +167,7 @@ async def test_a_rule_by_typing_is_rehearsed_and_kept_also_after_a_restart(s: St
     rehearsed = (await s.writes("Views  EVERY 1,000"))[0]
     assert "views every 1k on Film" in rehearsed.shown
     assert "passes a multiple of 1,000" in rehearsed.shown
-    assert "In the last 14 days this would have sent 28 messages, 9 at night." in rehearsed.shown
+    assert "In the last 14 days this would have sent 28 messages, 10 at night." in rehearsed.shown
     assert buttons(rehearsed) == ["Keep it", "Quieter", "Cancel"]
     await s.presses("Quieter")
     tried = await s.presses("views every 10k")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from full_disk import make_room, run_out
-from story import LOOPS, OPERATOR, Story, story
+from story import LOOPS, OPERATOR, SLOWLY, Story, story
 from ytwatcher import backups
 from ytwatcher.errors import StorageError
 from ytwatcher.simulator import make_video_id
@@ -80,7 +80,7 @@ def test_a_journal_that_is_moved_away_ends_the_process_with_clear_words(tmp_path
 def test_backups_are_made_in_time_and_the_newest_stay(tmp_path: Path) -> None:
     async def go() -> None:
         folder = tmp_path / "backups"
-        settings = (("BACKUP__EVERY", "6h"), ("BACKUP__KEEP", "3"), ("BACKUP__DIR", str(folder)))
+        settings = (*SLOWLY, ("BACKUP__EVERY", "6h"), ("BACKUP__KEEP", "3"), ("BACKUP__DIR", str(folder)))
         async with story(tmp_path, settings=settings) as told:
             told.clock.loops = LOOPS + 1
             told.video(1, views=900)

@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from full_disk import make_room, run_out
-from story import CHAT, OPERATOR, Story, story
+from story import CHAT, OPERATOR, SLOWLY, Story, story
 from ytwatcher.core.render import REPEAT
 from ytwatcher.simulator import make_video_id
 
 CHATS, VIDEOS = (CHAT, CHAT + 1), 12
-SLOWLY = (("POLL__MIN_INTERVAL", "1h"),)
 Sized = Callable[[int, int], int]
 
 
