@@ -259,7 +259,7 @@ class Stage:
         expected = self.expected()
         self.until("all is judged", lambda: self.alerts() >= expected)
         self.until("all is told", self.nothing_open)
-        ends = self._readings_end()
+        ends = self.readings_end()
         self.until("the engine has read so far", lambda: self._engine_is_at(ends))
         self.note("at rest")
 
@@ -299,7 +299,7 @@ class Stage:
                     found.append(f"{topic}, {isolation}: {[mark[1] if mark else None for mark in marks]}")
         return "\n".join(found)
 
-    def _readings_end(self) -> list[int]:
+    def readings_end(self) -> list[int]:
         with contextlib.closing(Consumer({**kafka_config(self.streaming), "group.id": f"{self.streaming.prefix}ends"})) as consumer:
             marks = [consumer.get_watermark_offsets(TopicPartition(self.names.videos, number), 10) for number in range(PARTITIONS)]
         return [mark[1] for mark in marks if mark]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,6 +20,7 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 from stack_parts import shared_stack
 from ytwatcher.clock import Clock, SystemClock
 from ytwatcher.core.model import to_ms
+from ytwatcher.errors import OutsideError
 from ytwatcher.settings import Streaming
 from ytwatcher.store import publications
 from ytwatcher.store.db import Database, open_journal, transaction
@@ -51,6 +52,8 @@ class Stage:
     settings: Streaming
     told: list[str] = field(default_factory=list)
     anew: int = 0
+    begun: list[int] = field(default_factory=list)
+    """How many readings waited, each time that the engine was asked to begin anew."""
 
     def put(self, readings: Iterable[tuple[str, int]], first: int = 0) -> None:
         """Readings of videos with so many views, a second after each other; `first` numbers the first of them."""
@@ -105,8 +108,13 @@ class Stage:
         def anew() -> None:
             self.anew += 1
 
+        async def begin_anew(_: Mapping[str, str]) -> None:
+            self.begun.append(self.waiting())
+            if len(self.begun) == 1:
+                raise OutsideError("it is away", reason="unreachable")
+
         db = Database(self.path)
-        publisher = Publisher(db, clock or SystemClock(), self.settings, notify, anew=anew, jitter=lambda: 0.0)
+        publisher = Publisher(db, clock or SystemClock(), self.settings, notify, anew=anew, begin_anew=begin_anew, jitter=lambda: 0.0)
         running = asyncio.create_task(publisher.run())
         try:
             yield publisher

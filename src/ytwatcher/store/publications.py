@@ -15,6 +15,7 @@ from ytwatcher.store.subjects import at_or_none, load, ms_or_none, parsed
 PRUNED_AT_ONCE = 10_000
 _SWITCH = "engine judged until"
 _STARTS = "engine reads from"
+_ASTRAY = "engine reads a lost topic"
 
 
 class Publication(NamedTuple):
@@ -153,15 +154,31 @@ def backlog(con: sqlite3.Connection) -> Backlog:
     return Backlog(waiting, at_or_none(oldest_at))
 
 
-def meet_topic(con: sqlite3.Connection, name: str, topic_id: str) -> bool:
-    """Whether the topic of this name is another one than we knew: then all that is kept waits again, for it is empty."""
-    key = f"topic {name}"
-    known = con.execute("SELECT value FROM fact WHERE key = ?", (key,)).fetchone()
-    con.execute("INSERT INTO fact VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2", (key, topic_id))
-    lost = known is not None and known[0] != topic_id
-    if lost:
+def meet_topics(con: sqlite3.Connection, ids: Mapping[str, str], readings: str) -> set[str]:
+    """Which topics (name -> its own id) are others than those we knew under these names.
+
+    If that of `readings` is, all that is kept waits again, for it is empty; and an engine is astray that has a place in the old one.
+    """
+    keys = {f"topic {name}": name for name in ids}
+    known = dict(con.execute("SELECT key, value FROM fact WHERE key IN (SELECT value FROM json_each(?))", (json.dumps([*keys]),)))
+    con.executemany(
+        "INSERT INTO fact VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2", [(key, ids[name]) for key, name in keys.items()]
+    )
+    lost = {name for key, name in keys.items() if known.get(key, ids[name]) != ids[name]}
+    if readings in lost:
         send_again(con)
+        con.execute("INSERT INTO fact VALUES (?, '') ON CONFLICT DO NOTHING", (_ASTRAY,))
     return lost
+
+
+def astray(con: sqlite3.Connection) -> bool:
+    """Whether the topic of readings was lost, and no engine has begun with the one that is there."""
+    return con.execute("SELECT 1 FROM fact WHERE key = ?", (_ASTRAY,)).fetchone() is not None
+
+
+def found_again(con: sqlite3.Connection) -> None:
+    """An engine has begun with the topic that is there."""
+    con.execute("DELETE FROM fact WHERE key = ?", (_ASTRAY,))
 
 
 def prune(con: sqlite3.Connection, acked_before: datetime) -> int:

@@ -104,6 +104,7 @@ class Control:
     async def deployed(self) -> dict[str, Any]:
         """A version begins: publish where each video stands whose newest reading the topic may lack. Returns for how many `videos`."""
         await self._db.write(publications.note_switch, None)
+        await self._db.write(publications.found_again)
         videos = await self._db.write(mirror.add_baselines, self._clock.now(), self._streaming.retention)
         self._publisher.wake.set()
         return {"videos": videos}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import NamedTuple, ParamSpec, TypeVar
@@ -128,7 +128,9 @@ class Publisher:
 
     Args:
         notify: tells the operator once per incident.
-        anew: called after the topics were found lost and made anew: whoever writes others of them has to fill them again.
+        anew: called after the topic of rules was found lost and made anew: whoever writes it has to fill it again.
+        begin_anew: has the engine begin with the topics that are there (name -> its own id), before a reading is in them. It raises
+            OutsideError where it cannot. None: there is no engine.
         paused: whether nothing is to be sent at present; the batch in hand is finished.
         jitter: a source of numbers in [0, 1).
     """
@@ -141,12 +143,13 @@ class Publisher:
         notify: Notify,
         *,
         anew: Callable[[], None] = lambda: None,
+        begin_anew: Callable[[Mapping[str, str]], Awaitable[None]] | None = None,
         paused: Callable[[], bool] = lambda: False,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.wake = asyncio.Event()
         self._db, self._clock, self._streaming, self._notify = db, clock, streaming, notify
-        self._anew, self._paused, self._jitter = anew, paused, jitter
+        self._anew, self._begin_anew, self._paused, self._jitter = anew, begin_anew, paused, jitter
         self.runs = False
         self.idle = True
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="publisher")
@@ -250,13 +253,23 @@ class Publisher:
             return False
 
     async def _meet(self, report: topics.Report) -> None:
-        """A topic under a known name with another id is a new one: all that is kept goes there again."""
+        """A topic under a known name with another id is a new one: all that is kept goes there again.
+
+        Before that, the engine begins anew. It would go on at its place in the lost topic: where that is not behind the end, it would
+        pass over what lies before.
+        """
         for line in report.differences:
             log.warning("topic_differs", difference=line)
-        topic = names.topics(self._streaming.prefix).videos
-        if await self._db.write(publications.meet_topic, topic, report.ids[topic]):
-            log.warning("topic_lost", topic=topic)
+        ours = names.topics(self._streaming.prefix)
+        lost = await self._db.write(publications.meet_topics, report.ids, ours.videos)
+        if lost:
+            log.warning("topics_lost", topics=sorted(lost))
+        if ours.rules in lost:
             self._anew()
+        if await self._db.read(publications.astray):
+            if self._begin_anew is not None:
+                await self._begin_anew(report.ids)
+            await self._db.write(publications.found_again)
 
     async def _failed(self, error: OutsideError) -> datetime:
         """Begin anew after a pause; returns when it ends."""

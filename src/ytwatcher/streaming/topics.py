@@ -105,20 +105,19 @@ def _described(admin: AdminClient, topics: Sequence[str]) -> dict[str, Any]:
 
 
 def lost(streaming: Streaming, known: Mapping[str, str]) -> bool:
-    """Whether the topic of readings is not the one that we knew: deleted, or made anew. Blocks.
+    """Whether one of the topics `known` (name -> its own id) is not there any more, or is another one of that name. Blocks.
 
     Raises:
         OutsideError: as `ensure`.
     """
-    topic = names.topics(streaming.prefix).videos
     with admin_client(streaming, "looking at the topics") as admin:
+        described = admin.describe_topics(TopicCollection([*known]), request_timeout=ADMIN_SECONDS)
         try:
-            description = _result(admin.describe_topics(TopicCollection([topic]), request_timeout=ADMIN_SECONDS)[topic])
+            return any(str(_result(described[name]).topic_id) != topic_id for name, topic_id in known.items())
         except KafkaException as error:
             if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 return True
             raise
-    return topic in known and str(description.topic_id) != known[topic]
 
 
 def _wanted(streaming: Streaming) -> list[NewTopic]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -16,8 +17,9 @@ from ytwatcher.core.phrases import Phrase
 from ytwatcher.errors import OutsideError
 from ytwatcher.reader import Notify
 from ytwatcher.settings import Streaming
-from ytwatcher.store import mirror
+from ytwatcher.store import mirror, publications
 from ytwatcher.store.db import Database
+from ytwatcher.streaming import lag
 from ytwatcher.streaming.control import Control, Pause
 from ytwatcher.streaming.engines import deployment, open_flink, open_ksqldb
 from ytwatcher.streaming.engines.flink import Flink
@@ -56,7 +58,8 @@ def build(db: Database, clock: Clock, streaming: Streaming, notify: Notify, told
     watch = EngineWatch(db, clock, streaming, notify)
     pause = Pause(clock)
     rules = Mirror(db, clock, streaming, watch.runs, paused=pause.holds)
-    publisher = Publisher(db, clock, streaming, notify, anew=rules.forget, paused=pause.holds)
+    begin_anew = None if streaming.engine == "embedded" else watch.begin_anew
+    publisher = Publisher(db, clock, streaming, notify, anew=rules.forget, begin_anew=begin_anew, paused=pause.holds)
     control = Control(db, clock, streaming, pause, publisher, rules)
     loops: list[Loop] = [publisher.run]
     if streaming.engine != "embedded":
@@ -78,10 +81,10 @@ def build(db: Database, clock: Clock, streaming: Streaming, notify: Notify, told
 
 
 @asynccontextmanager
-async def open_engine(streaming: Streaming) -> AsyncIterator[Flink | KsqlDb]:
-    """The configured engine with our deployment on it."""
+async def open_engine(streaming: Streaming, starts: Mapping[str, str] = MappingProxyType({})) -> AsyncIterator[Flink | KsqlDb]:
+    """The configured engine with our deployment on it; `starts` as in `Deployment`."""
     opened = open_flink if streaming.engine == "flink" else open_ksqldb
-    async with opened(streaming, deployment(streaming)) as engine:
+    async with opened(streaming, replace(deployment(streaming), starts=starts)) as engine:
         yield engine
 
 
@@ -112,6 +115,30 @@ class EngineWatch:
             await self._look()
         return self._well
 
+    async def begin_anew(self, ids: Mapping[str, str]) -> None:
+        """Whatever judges ends, and begins again with the topics that are there (name -> its own id). What it finds a second time has
+        the ids that it had before.
+
+        Raises:
+            OutsideError: the engine does not do it.
+        """
+        noted = await self._db.read(publications.starts)
+        starts = {topic: offsets for topic, (topic_id, offsets) in noted.items() if ids.get(topic) == topic_id}
+        async with self._one_look, open_engine(self._streaming, starts) as engine:
+            ends = await engine.plan(end=True)
+            if not ends and not (isinstance(engine, Flink) and await self._is_missed(engine)):
+                return  # nobody has deployed it, or somebody has ended it
+            await engine.carry_out(ends)
+            if isinstance(engine, Flink):
+                groups = [reader.group for reader in lag.readers(self._streaming, "flink", ())]
+                await asyncio.to_thread(lag.forget, self._streaming, groups)
+            await engine.carry_out(await engine.plan())
+            log.warning("engine_began_anew", ended=len(ends))
+
+    async def _is_missed(self, engine: Flink) -> bool:
+        """Whether its job, where there is none, should be there."""
+        return (self._ran or await self._db.read(mirror.any_moved)) and not await engine.ended_on_purpose()
+
     async def _look(self) -> None:
         async with self._one_look:
             await self._note(await self._looked())
@@ -122,7 +149,7 @@ class EngineWatch:
         try:
             async with open_engine(self._streaming) as engine:
                 fault = _fault(await engine.status())
-                if fault and isinstance(engine, Flink) and (self._ran or await self._db.read(mirror.any_moved)):
+                if fault and isinstance(engine, Flink) and await self._is_missed(engine) and not await self._db.read(publications.astray):
                     state = await engine.recover()
                     log.warning("engine_recovered" if state else "engine_unwell", fault=fault, checkpoint=state)
                 return await asyncio.to_thread(explained, self._streaming, fault)

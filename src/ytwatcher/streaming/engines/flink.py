@@ -91,11 +91,10 @@ class Flink:
             OutsideError: `no state`: there is no checkpoint to begin with; a new deployment would judge anew.
         """
         jobs = await self._jobs()
-        last = max((job for job in jobs if job.name == self._deployment.job), key=lambda job: job.start_ms, default=None)
         running = [job for job in _active(self._deployment, jobs) if job.name == self._deployment.job]
         for copy in running[1:]:
             await self._cancel(Step(Action.END, f"job {copy.name}", target=copy.id))
-        if _active(self._deployment, jobs) or (last is not None and last.state in _ON_PURPOSE):
+        if _active(self._deployment, jobs) or self._ended_on_purpose(jobs):
             return ""
         state = await self._newest_checkpoint(jobs)
         if not state:
@@ -104,6 +103,14 @@ class Flink:
         again = Flink(self._gateway, self._manager, replace(self._deployment, alerts_from=None, begin_with=state))
         await again.carry_out(await again.plan())
         return state
+
+    async def ended_on_purpose(self) -> bool:
+        """Whether the newest of its jobs was cancelled, or stopped with a savepoint."""
+        return self._ended_on_purpose(await self._jobs())
+
+    def _ended_on_purpose(self, jobs: Sequence[Job]) -> bool:
+        last = max((job for job in jobs if job.name == self._deployment.job), key=lambda job: job.start_ms, default=None)
+        return last is not None and last.state in _ON_PURPOSE
 
     async def _jobs(self) -> list[Job]:
         answer = await self._manager.call("GET", "/jobs/overview")
