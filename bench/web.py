@@ -213,7 +213,7 @@ def _watch(folder: Path, videos: int, readings: int) -> None:
 def _put(con: sqlite3.Connection, number: int, now: datetime) -> None:
     key, name, at, views = number + 1, make_video_id(number), to_ms(now), 500_000 + number
     values = {Metric.VIEWS: views, Metric.LIKES: views // 40, Metric.COMMENTS: views // 900}
-    state = encode_state({metric: MetricState(value, None, now, value) for metric, value in values.items()}, PRESENT)
+    state = encode_state({metric: MetricState(value, None, now, value) for metric, value in values.items()}, PRESENT, now)
     con.execute(
         "INSERT INTO subject (pk, id, kind, title, channel_title, published_at, newest_at, read_at, metadata_at, due_at, state)"
         " VALUES (?, ?, 'video', ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -154,7 +154,7 @@ def fill(con: sqlite3.Connection, videos: int, hours: int, now: datetime, titles
         con.execute(
             "INSERT INTO subject (pk, id, kind, title, channel_id, channel_title, published_at, newest_at, read_at, state)"
             " VALUES (?, ?, 'video', ?, ?, ?, ?, ?, ?, ?)",
-            (n, video, name, f"UC{n % 7:022d}", f"Channel {n % 7}", at - 9 * 10**9, at, at, encode_state(state, PRESENT)),
+            (n, video, name, f"UC{n % 7:022d}", f"Channel {n % 7}", at - 9 * 10**9, at, at, encode_state(state, PRESENT, now)),
         )
         con.execute("INSERT INTO target (pk, id, kind, title, added_at) VALUES (?, ?, 'video', ?, ?)", (n, video, name, at))
         con.execute("INSERT INTO member (target_pk, subject_pk, joined_at) VALUES (?, ?, ?)", (n, n, at))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,9 +28,11 @@ from ytwatcher.core.model import (
     TargetKind,
     Value,
     Wait,
+    from_ms,
     to_ms,
 )
 from ytwatcher.store import readings, rebase, subjects
+from ytwatcher.store.db import APPLICATION_ID, migrations, open_journal
 
 START = datetime(2026, 10, 1, 12, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -61,15 +64,19 @@ METRIC_STATES = st.builds(
     st.none() | TIMES,
     COUNTS,
     st.none() | st.builds(Wait, st.sampled_from(Pending), TIMES, TIMES),
-    st.floats(0, 1e18),
-    st.floats(0, 1e4),
+    st.integers(0, 2**50).map(lambda thousandths: thousandths / 1000),
+    st.integers(0, 2**40).map(lambda ms: ms / 3_600_000),
 )
 OPTIONAL_TIMES = st.none() | TIMES
 
 
-@given(st.dictionaries(st.sampled_from(Metric), METRIC_STATES), st.builds(Presence, OPTIONAL_TIMES, OPTIONAL_TIMES, OPTIONAL_TIMES))
-def test_a_state_survives_being_stored(metrics: dict[Metric, MetricState], presence: Presence) -> None:
-    assert subjects.decode_state(subjects.encode_state(metrics, presence)) == (metrics, presence)
+@given(
+    st.dictionaries(st.sampled_from(Metric), METRIC_STATES),
+    st.builds(Presence, OPTIONAL_TIMES, OPTIONAL_TIMES, OPTIONAL_TIMES),
+    OPTIONAL_TIMES,
+)
+def test_a_state_survives_being_stored(metrics: dict[Metric, MetricState], presence: Presence, newest_at: datetime | None) -> None:
+    assert subjects.decode_state(subjects.encode_state(metrics, presence, newest_at), newest_at) == (metrics, presence)
 
 
 def test_what_is_saved_is_what_is_loaded(journal: Journal) -> None:
@@ -149,7 +156,7 @@ def test_a_latch_outlasts_the_alert_it_came_from(journal: Journal) -> None:
         assert state(journal).metric(Metric.VIEWS).peak == 1000
         journal.unwatch(at + HOUR)
     row = journal.con.execute("SELECT state FROM subject").fetchone()
-    assert subjects.decode_state(row[0]) == ({Metric.VIEWS: MetricState(peak=1000)}, PRESENT)
+    assert subjects.decode_state(row[0], None) == ({Metric.VIEWS: MetricState(peak=1000)}, PRESENT)
 
 
 def test_a_re_added_list_takes_up_the_videos_it_still_holds(tmp_path: Path) -> None:
@@ -203,3 +210,28 @@ def test_state_up_to_five_minutes_ahead_is_left_alone(journal: Journal) -> None:
     see(journal, START + 5 * MINUTE, views=1)
     assert journal.write(rebase.rebase_future, START) == 0
     assert state(journal).newest_at == START + 5 * MINUTE
+
+
+def test_a_journal_with_counts_of_the_older_form_is_brought_to_this_one(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    con = sqlite3.connect(path, isolation_level=None)
+    for script in migrations()[:11]:
+        con.executescript(script)
+    con.executescript(f"PRAGMA user_version = 11; PRAGMA application_id = {APPLICATION_ID}")
+    known = (
+        '{"views":[9,null,5000,12,null,1.5,2.25],"likes":[3,"hidden",4000,3,["fall",4000,7000]],"comments":[4,null,5000,4,null],'
+        '"presence":[1000,null,null]}'
+    )
+    con.executemany("INSERT INTO subject (id, kind, newest_at, state) VALUES (?, 'video', 5000, ?)", [("v1", known), ("v2", "{}")])
+    con.close()
+    new = open_journal(path)
+    found = subjects.load(new, ["v1", "v2"])
+    new.close()
+    assert not found[SubjectId("v2")].state.metrics
+    state = found[SubjectId("v1")].state
+    assert state.metrics == {
+        Metric.VIEWS: MetricState(9, None, from_ms(5000), 12, None, 1.5, 2.25),
+        Metric.LIKES: MetricState(3, Absent.HIDDEN, from_ms(4000), 3, Wait(Pending.FALL, from_ms(4000), from_ms(7000))),
+        Metric.COMMENTS: MetricState(4, None, from_ms(5000), 4),
+    }
+    assert state.presence == Presence(from_ms(1000))

@@ -184,4 +184,4 @@ def test_the_pace_that_fits_is_the_fastest_one(load: dict[Kind, int], calls_a_da
 
 def test_a_pace_is_forgotten_over_ten_days_at_the_latest() -> None:
     grown, hours = with_growth(0.0, 1_000.0, 0, 240.0)
-    assert (grown, hours) == (0, round(1_000 / math.e + 240, 5))
+    assert (grown, hours) == (0, round((1_000 / math.e + 240) * HOUR_MS) / HOUR_MS)

@@ -110,29 +110,23 @@ def with_growth(grown: float, seen: float, growth: int, hours: float) -> tuple[f
     elif memory > LONGEST_MEMORY_HOURS:
         memory = LONGEST_MEMORY_HOURS
     kept = math.exp(-hours / memory)
-    return round(grown * kept + growth, 3), round(seen * kept + hours, 5)
+    # To thousandths and milliseconds, as it is stored; written out, since `round` to digits takes longer than all of the above.
+    return int((grown * kept + growth) * 1000 + 0.5) / 1000, int((seen * kept + hours) * HOUR_MS + 0.5) / HOUR_MS
 
 
-class Course(NamedTuple):
-    """A rule that has its baseline, with its anchor, and the count that it is judged on: its value, its peak, its pace."""
-
-    spec: RuleSpec
-    anchor: int | None
-    value: int
-    peak: int | None
-    grown: float
-    hours: float
+Course = tuple[RuleSpec, int | None, int, int | None, float, float]
+"""A rule that has its baseline, with its anchor, and the count that it is judged on: its value, its peak, its pace (growth, hours)."""
 
 
 def next_reading(rules: Iterable[Rule], state: SubjectState, pace: Pace) -> Next:
     """When the subject is to be read again, these rules being judged on it."""
-    courses = []
+    courses: list[Course] = []
     for rule in rules:
         if rule.spec.metric is None or rule.state is None:
             continue
         known = state.metric(rule.spec.metric)
         if known.value is not None:
-            courses.append(Course(rule.spec, rule.state.anchor, known.value, known.peak, known.grown, known.hours))
+            courses.append((rule.spec, rule.state.anchor, known.value, known.peak, known.grown, known.hours))
     return next_on(courses, pace)
 
 
@@ -140,9 +134,10 @@ def next_on(courses: Sequence[Course], pace: Pace) -> Next:
     """When to read again what is on these courses."""
     news, learning = IDLE, False
     numbers: list[tuple[float, float]] = []
-    for course in courses:
-        learning |= course.hours == 0
-        more, ahead = _outlook(course)
+    for spec, anchor, value, peak, grown, seen in courses:
+        if seen == 0:
+            learning = True
+        more, ahead = _outlook(spec, anchor, value, peak, grown, seen)
         news += more
         if ahead is not None:
             numbers.append(ahead)
@@ -173,9 +168,10 @@ def _within(hours: float, pace: Pace) -> int:
     return min(max(round(hours * HOUR_MS), pace.shortest_ms), pace.longest_ms)
 
 
-def _outlook(course: Course) -> tuple[float, tuple[float, float] | None]:
+def _outlook(
+    spec: RuleSpec, anchor: int | None, value: int, peak: int | None, grown: float, hours: float
+) -> tuple[float, tuple[float, float] | None]:
     """The news an hour that may come at any time, and a number ahead: the median of the hours until it, the spread of their logarithm."""
-    spec, anchor, value, peak, grown, hours = course
     kind = spec.kind
     if kind in RATES:
         return OF_A_RATE, None
@@ -234,8 +230,12 @@ def _when(price: float, median: float, spread: float) -> float:
     late = -2.0
     for _ in range(5):
         hours = median * math.exp(spread * late)
-        expected, chance = (max(value, 1e-300) for value in delay(hours, median, spread))
-        late += min(max(math.log(price / expected) * expected / (hours * spread * chance), -2.0), 2.0)
+        expected, chance = delay(hours, median, spread)
+        expected = max(expected, 1e-300)
+        nearer = min(max(math.log(price / expected) * expected / (hours * spread * max(chance, 1e-300)), -2.0), 2.0)
+        late += nearer
+        if abs(nearer) < 1e-6:
+            break
     return median * math.exp(spread * max(late, -8.0))
 
 

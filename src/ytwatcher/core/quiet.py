@@ -29,18 +29,25 @@ from ytwatcher.core.rates import RATES
 from ytwatcher.core.settle import steady
 
 Count = Sequence[Any]
-"""A metric as it is stored: number, absent, supported_at (ms), peak, wait, and where they are known grown and hours; see `MetricState`."""
+"""A metric as it is stored: number, grown (in thousandths) in so many ms, peak, supported_at (ms), absent, wait; see `MetricState`.
+
+What is at the end as it usually is is left out: nothing is waited for or absent, the subject's newest reading supported the number, it is
+its peak, and no rule asks for its pace."""
+GROWN = 1000
+AS_USUAL, THERE, ABSENT = 3, 5, 5
+"""How long a count is at most whose number is its peak and supported by the newest reading; and one that has a value and waits for nothing;
+where it is said why it is absent."""
 _METADATA, _VIDEO, _VIEWS = Lane.METADATA, SubjectKind.VIDEO, Metric.VIEWS
-NO_PACE = (0.0, 0.0)
 _LAST_BREAK_MS = to_ms(breaks.LAST_END)
 
 
 class Left(NamedTuple):
-    """What a quiet reading leaves: whether a count is another than before, the pace (grown, hours) of those that rules ask for, and when
-    to read again."""
+    """What a quiet reading leaves: whether a count is another than before, the counts as they are stored, their settled values, and when to
+    read again."""
 
     changed: bool
-    paces: Mapping[Metric, tuple[float, float]]
+    counts: Mapping[str, Count]
+    settled: Mapping[Metric, int | None]
     following: Next
 
 
@@ -57,20 +64,26 @@ def says_counts_only(reading: Reading, published_ms: int | None) -> bool:
 
 
 def left_by(
-    values: Mapping[Metric, Any], at_ms: int, counts: Mapping[Metric, Count], rules: Sequence[tuple[int, RuleSpec, int | None]], pace: Pace
+    values: Mapping[Metric, Any],
+    at_ms: int,
+    counts: Mapping[str, Count],
+    newest_ms: int,
+    rules: Sequence[tuple[int, RuleSpec, int | None]],
+    pace: Pace,
 ) -> Left | None:
     """What a reading leaves that says counts only; None where it is not quiet.
 
     Args:
         values: what it says of each metric; of a quiet one they are all numbers.
-        counts: all that is stored of the video.
+        counts: all that is stored of the video; its newest reading was at `newest_ms`.
         rules: those on the video: key, what it asks, anchor; each has its baseline and is judged here.
     """
-    changed = _grew(values, counts)
-    if changed is None:
+    settled = _settled(values, counts, newest_ms)
+    if settled is None:
         return None
+    changed, after, known = settled
+    courses: list[Course] = []
     paces: dict[Metric, tuple[float, float]] = {}
-    courses = []
     for _, spec, anchor in rules:
         asked = spec.metric
         if asked is None:
@@ -78,27 +91,63 @@ def left_by(
         if asked not in values or spec.kind in RATES:
             return None
         raw, count = values[asked], counts[asked]
-        number, peak = count[0], count[3]
+        number = count[0]
+        peak, supported_ms = _support(count, newest_ms)
         if finds(spec, anchor, number, peak, raw):
             return None
         if asked not in paces:
-            grown, hours = count[5:] or NO_PACE
-            paces[asked] = with_growth(grown, hours, raw - number, (at_ms - count[2]) / HOUR_MS)
-        courses.append(Course(spec, anchor, raw, raw if raw > peak else peak, *paces[asked]))
-    return Left(changed, paces, next_on(courses, pace))
+            grown, seen = count[1:3] or (0, 0)
+            paces[asked] = grown, hours = with_growth(grown / GROWN, seen / HOUR_MS, raw - number, (at_ms - supported_ms) / HOUR_MS)
+            after[asked] = [raw, round(grown * GROWN), round(hours * HOUR_MS), *after[asked][3:]]
+        courses.append((spec, anchor, raw, raw if raw > peak else peak, *paces[asked]))
+    return Left(changed, after, known, next_on(courses, pace))
 
 
-def _grew(values: Mapping[Metric, Any], counts: Mapping[Metric, Count]) -> bool | None:
-    """Whether a value is above the settled one; None where one of them does not settle at once, or not as a count that was known."""
-    grew = False
-    for metric, raw in values.items():
-        count = counts.get(metric)
-        if count is None or raw.__class__ is not int:
+def _settled(
+    values: Mapping[Metric, Any], counts: Mapping[str, Count], newest_ms: int
+) -> tuple[bool, dict[str, Count], Mapping[Metric, int | None]] | None:
+    """What the values of a reading make of the counts, as in `Left`; None where one of them does not settle at once, or not as a count that
+    was known."""
+    if newest_ms < _LAST_BREAK_MS:
+        return None
+    after: dict[str, Count] = {}
+    changed, known, unread = False, values, 0
+    for metric, count in counts.items():
+        raw = values.get(metric)  # type: ignore[call-overload]  # metrics are known by their names
+        if raw is None:
+            unread += 1
+            after[metric] = _dated(count, newest_ms)
+            known = {**known, Metric(metric): _value(count)}
+            continue
+        number = peak = count[0]
+        if len(count) > AS_USUAL:
+            peak, supported_ms = _support(count, newest_ms)
+            if len(count) > THERE or number is None or peak is None or supported_ms is None or supported_ms < _LAST_BREAK_MS:
+                return None
+        if raw.__class__ is not int or not steady(number, raw):
             return None
-        number, absent, supported_ms, peak, wait = count[:5]
-        if number is None or peak is None or absent is not None or wait is not None:
-            return None
-        if supported_ms is None or supported_ms < _LAST_BREAK_MS or not steady(number, raw):
-            return None
-        grew |= raw > number
-    return grew
+        if raw > number:
+            changed = True
+        after[metric] = [raw] if raw >= peak else [raw, 0, 0, peak]
+    if len(values) + unread > len(counts):
+        return None  # a value is the first of its metric
+    return changed, after, known
+
+
+def _support(count: Count, newest_ms: int) -> tuple[Any, Any]:
+    """The peak of a count, and what reading last supported it."""
+    if len(count) <= AS_USUAL:
+        return count[0], newest_ms
+    return count[3], count[4] if len(count) >= THERE else newest_ms
+
+
+def _dated(count: Count, newest_ms: int) -> Count:
+    """A count of which a newer reading than this says nothing."""
+    if len(count) >= THERE:
+        return count
+    return [count[0], *(count[1:3] or (0, 0)), *_support(count, newest_ms)]
+
+
+def _value(count: Count) -> int | None:
+    value: int | None = count[0] if len(count) <= ABSENT or count[ABSENT] is None else None
+    return value

@@ -82,7 +82,7 @@ class Named(NamedTuple):
 
 _ONLY = {
     Only.VANISHED: "json_extract(s.state, '$.presence[1]') IS NOT NULL",
-    Only.UNSETTLED: "EXISTS (SELECT 1 FROM json_each(s.state) m WHERE m.key <> 'presence' AND json_extract(m.value, '$[4]') IS NOT NULL)",
+    Only.UNSETTLED: "EXISTS (SELECT 1 FROM json_each(s.state) m WHERE m.key <> 'presence' AND json_extract(m.value, '$[6]') IS NOT NULL)",
     Only.NEVER: "s.newest_at IS NULL",
 }
 _GROUPS = {

@@ -46,7 +46,7 @@ def notices(con: sqlite3.Connection, most: int) -> list[Notice]:
 def unsettled(con: sqlite3.Connection) -> Unsettled:
     """How many watched subjects are not as they seem; their state is JSON (see store/subjects.py)."""
     row = con.execute(
-        "SELECT coalesce(sum(EXISTS (SELECT 1 FROM json_each(s.state) m WHERE m.key <> 'presence' AND json_extract(m.value, '$[4]')"
+        "SELECT coalesce(sum(EXISTS (SELECT 1 FROM json_each(s.state) m WHERE m.key <> 'presence' AND json_extract(m.value, '$[6]')"
         " IS NOT NULL)), 0), coalesce(sum(json_extract(s.state, '$.presence[0]') IS NOT NULL AND json_extract(s.state, '$.presence[1]')"
         " IS NULL), 0), coalesce(sum(json_extract(s.state, '$.presence[1]') IS NOT NULL), 0) FROM subject s WHERE s.watched = 1"
     ).fetchone()

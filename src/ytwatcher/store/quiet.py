@@ -7,16 +7,15 @@ import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ytwatcher.core.intervals import Pace, due_ms
-from ytwatcher.core.model import VIDEO_METRICS, Absence, Metric, Reading, RuleSpec, SubjectId, SubjectKind, to_ms
-from ytwatcher.core.quiet import NO_PACE, Count, Left, left_by, says_counts_only
-from ytwatcher.store import readings
-from ytwatcher.store.subjects import UPDATE, count_as_stored, count_text, parsed
+from ytwatcher.core.model import VIDEO_METRICS, Absence, Reading, RuleSpec, SubjectId, SubjectKind, to_ms
+from ytwatcher.core.quiet import Count, Left, left_by, says_counts_only
+from ytwatcher.store import many, readings
+from ytwatcher.store.subjects import UPDATE, parsed, state_text
 from ytwatcher.store.watches import RULES_IN_FORCE, spec_on
 
-_COUNTS = frozenset(map(str, VIDEO_METRICS))
 _VIDEO = SubjectKind.VIDEO
 Rules = Sequence[tuple[int, RuleSpec, int | None]]
 """The rules on a video in the order of their keys: each one's key, what it asks, its anchor."""
@@ -28,7 +27,7 @@ class Video(NamedTuple):
     pk: int
     newest_at: int
     published_at: int | None
-    counts: Mapping[Metric, Count]
+    counts: Mapping[str, Count]
 
 
 def take(con: sqlite3.Connection, observations: Sequence[Reading | Absence], latest: datetime, pace: Pace) -> list[Reading | Absence]:
@@ -42,19 +41,15 @@ def take(con: sqlite3.Connection, observations: Sequence[Reading | Absence], lat
     subject_rows: list[tuple[object, ...]] = []
     reading_rows: list[tuple[int, int, bool, tuple[int | None, ...]]] = []
     for one in observations:
-        video, at = videos.get(one.subject_id), to_ms(one.observed_at)
-        if video is None or not isinstance(one, Reading) or at <= video.newest_at or one.observed_at > latest:
+        video = videos.get(one.subject_id)
+        left = None if video is None or one.observed_at > latest else _left_by(one, video, rules.get(video.pk, ()), pace)
+        if video is None or left is None:
             rest.append(one)
             continue
-        left = _left_by(one, at, video, rules.get(video.pk, ()), pace)
-        if left is None:
-            rest.append(one)
-            continue
-        following, counts, values = left.following, video.counts, one.values
-        text = _state(counts, values, at, left.paces)
-        subject_rows.append((at, text, following.near, at, due_ms(at, following, pace), following.step, video.pk))
-        reading_rows.append((video.pk, at, left.changed, _settled(counts, values)))
-    con.executemany(UPDATE, subject_rows)
+        at, following = to_ms(one.observed_at), left.following
+        subject_rows.append((state_text(left.counts), at, int(following.near), at, due_ms(at, following, pace), following.step, video.pk))
+        reading_rows.append((video.pk, at, left.changed, tuple(map(left.settled.get, VIDEO_METRICS))))
+    many.run(con, UPDATE, subject_rows)
     readings.add_settled(con, reading_rows)
     return rest
 
@@ -69,7 +64,7 @@ def _videos(con: sqlite3.Connection, ids: Iterable[SubjectId]) -> dict[SubjectId
     rows.row_factory = None
     found = rows.fetchall()
     states = parsed(row[1] for row in found)
-    return {row[0]: Video(row[2], row[3], row[4], state) for row, state in zip(found, states, strict=True) if state.keys() <= _COUNTS}
+    return {row[0]: Video(row[2], row[3], row[4], state) for row, state in zip(found, states, strict=True) if "presence" not in state}
 
 
 def _rules(con: sqlite3.Connection, subject_pks: Sequence[int]) -> dict[int, Rules | None]:
@@ -93,30 +88,8 @@ def _rules(con: sqlite3.Connection, subject_pks: Sequence[int]) -> dict[int, Rul
     return {**found, **dict.fromkeys(unjudged)}
 
 
-def _left_by(reading: Reading, at: int, video: Video, rules: Rules | None, pace: Pace) -> Left | None:
-    if rules is None or not says_counts_only(reading, video.published_at):
+def _left_by(one: Reading | Absence, video: Video, rules: Rules | None, pace: Pace) -> Left | None:
+    if rules is None or not isinstance(one, Reading) or not says_counts_only(one, video.published_at):
         return None
-    return left_by(reading.values, at, video.counts, rules, pace)
-
-
-def _state(counts: Mapping[Metric, Count], values: Mapping[Metric, Any], at: int, paces: Mapping[Metric, tuple[float, float]]) -> str:
-    """The counts of a video as they are stored after a quiet reading."""
-    parts = []
-    for metric, count in counts.items():
-        if metric not in values:
-            parts.append(count_as_stored(metric, count))
-            continue
-        raw, peak = values[metric], count[3]
-        grown, hours = paces.get(metric, NO_PACE)
-        parts.append(count_text(metric, raw, at, raw if raw > peak else peak, grown, hours))
-    return f"{{{','.join(parts)}}}"
-
-
-def _settled(counts: Mapping[Metric, Count], values: Mapping[Metric, Any]) -> tuple[int | None, ...]:
-    """The settled values after a quiet reading."""
-    return tuple([values[metric] if metric in values else _value(counts.get(metric)) for metric in VIDEO_METRICS])
-
-
-def _value(count: Count | None) -> int | None:
-    value: int | None = None if count is None or count[1] is not None else count[0]
-    return value
+    at = to_ms(one.observed_at)
+    return left_by(one.values, at, video.counts, video.newest_at, rules, pace) if at > video.newest_at else None

@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 from ytwatcher.core import breaks
 from ytwatcher.core.model import MILLISECOND, VIDEO_METRICS, Absent, Metric, SubjectState, Value, from_ms, to_ms
 from ytwatcher.core.rates import ABOUT, Span
+from ytwatcher.store import many
 
 ENDED_RULES_STAY = timedelta(days=1)
 COLUMNS = {metric: metric.replace(" ", "_") for metric in Metric}
 _METRICS = tuple(Metric)
 _NAMES = ", ".join(COLUMNS.values())
 _MARKS = ", ".join("?" * len(COLUMNS))
-_ADD = f"INSERT INTO reading (subject_pk, from_at, to_at, {', '.join(VIDEO_METRICS)}) VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6)"  # noqa: S608 - own names
+_ADD = f"INSERT INTO reading (subject_pk, from_at, to_at, {', '.join(VIDEO_METRICS)}) VALUES {{rows}}"  # noqa: S608 - own names
 _EXTEND = (
     "UPDATE reading SET to_at = ?1 WHERE subject_pk = ?2 AND from_at = (SELECT max(from_at) FROM reading WHERE subject_pk = ?2)"  # noqa: S608 - own names
     f" AND raw IS NULL{''.join(f' AND {metric} IS ?{n}' for n, metric in enumerate(VIDEO_METRICS, start=3))}"
@@ -99,8 +100,8 @@ def add_settled(con: sqlite3.Connection, rows: Iterable[tuple[int, int, bool, tu
     new = []
     for subject_pk, at, changed, values in rows:
         if changed or con.execute(_EXTEND, (at, subject_pk, *values)).rowcount == 0:
-            new.append((subject_pk, at, *values))
-    con.executemany(_ADD, new)
+            new.append((subject_pk, at, at, *values))
+    many.run(con, _ADD, new)
 
 
 _WHY = frozenset({Absent.HIDDEN, Absent.DISABLED})

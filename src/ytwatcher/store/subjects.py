@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from ytwatcher.core.intervals import IDS_PER_CALL, PACE, Kind
+from ytwatcher.core.intervals import HOUR_MS, IDS_PER_CALL, PACE, Kind
 from ytwatcher.core.model import (
     PRESENT,
     Absent,
@@ -26,7 +26,9 @@ from ytwatcher.core.model import (
     from_ms,
     to_ms,
 )
+from ytwatcher.core.quiet import AS_USUAL, GROWN, Count
 from ytwatcher.core.schedule import Due, Load
+from ytwatcher.store import many
 
 COLUMNS = (
     "pk, id, kind, newest_at, title, published_at, state, near, read_at, wanted_at, metadata_at, metadata_wanted_at,"
@@ -35,10 +37,13 @@ COLUMNS = (
 """What `known_of` takes."""
 _KINDS = {str(kind): kind for kind in SubjectKind}
 _METRICS = {str(metric): metric for metric in Metric}
-_PREFIXES = {str(metric): f'"{metric}":' for metric in Metric}
-UPDATE = "UPDATE subject SET newest_at = ?, state = ?, near = ?, read_at = ?, due_at = ?, step = ? WHERE pk = ?"
+_QUOTED = {str(metric): f'"{metric}"' for metric in Metric}
+_ENCODER = json.JSONEncoder(check_circular=False, default=to_ms)
+UPDATE = (
+    "UPDATE subject SET state = column1, newest_at = column2, near = column3, read_at = column4, due_at = column5, step = column6"
+    " FROM (VALUES {rows}) WHERE pk = column7"
+)
 """What every reading changes."""
-_ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=to_ms)
 
 
 @dataclass(slots=True)
@@ -138,7 +143,7 @@ def _known(rows: Sequence[Sequence[Any]]) -> Iterator[Known]:
         presence = _decode_presence(state.pop("presence")) if "presence" in state else PRESENT
         newest = None if newest_at is None else from_ms(newest_at)
         published = None if published_at is None else from_ms(published_at)
-        subject = SubjectState(subject_id, _KINDS[kind], newest, title, published, _decode_metrics(state), presence)
+        subject = SubjectState(subject_id, _KINDS[kind], newest, title, published, _decode_metrics(state, newest), presence)
         seldom = (title, published_at, wanted_at, metadata_at, metadata_wanted_at, channel_id, channel_title, live)
         yield Known(
             pk, subject, near, read_at, wanted_at, metadata_at, metadata_wanted_at, channel_id, channel_title, live, due_at, step, seldom
@@ -152,8 +157,8 @@ def save(con: sqlite3.Connection, subjects: Iterable[Known]) -> None:
     for s in subjects:
         state = s.state
         read = s.read_at is not None
-        newest_at, text = ms_or_none(state.newest_at), encode_state(state.metrics, state.presence)
-        always.append((newest_at, text, read and s.near, s.read_at, s.due_at if read else None, s.step, s.pk))
+        newest_at, text = ms_or_none(state.newest_at), encode_state(state.metrics, state.presence, state.newest_at)
+        always.append((text, newest_at, int(read and s.near), s.read_at, s.due_at if read else None, s.step, s.pk))
         rest = (
             state.title,
             ms_or_none(state.published_at),
@@ -166,7 +171,7 @@ def save(con: sqlite3.Connection, subjects: Iterable[Known]) -> None:
         )
         if rest != s.seldom:
             seldom.append((*rest, s.pk))
-    con.executemany(UPDATE, always)
+    many.run(con, UPDATE, always)
     con.executemany(
         "UPDATE subject SET title = ?, published_at = ?, wanted_at = ?, metadata_at = ?, metadata_wanted_at = ?, channel_id = ?,"
         " channel_title = ?, live = ? WHERE pk = ?",
@@ -319,7 +324,7 @@ def release_unwatched(con: sqlite3.Connection) -> int:
                 "SELECT metric, max(mark) AS mark FROM alert WHERE subject_id = ? AND mark IS NOT NULL GROUP BY metric", (row["id"],)
             )
         }
-        for metric, state in decode_state(row["state"])[0].items():
+        for metric, state in decode_state(row["state"], at_or_none(row["newest_at"]))[0].items():
             if state.number is None and state.peak is not None:  # a latch from an earlier time
                 latch[metric] = MetricState(peak=max(state.peak, latch.get(metric, state).peak or 0))
         con.execute("DELETE FROM reading WHERE subject_pk = ?", (row["pk"],))
@@ -328,72 +333,81 @@ def release_unwatched(con: sqlite3.Connection) -> int:
         con.execute(
             "UPDATE subject SET watched = 0, newest_at = NULL, near = 0, due_at = NULL, step = 0, read_at = NULL, wanted_at = NULL,"
             " metadata_at = NULL, metadata_wanted_at = NULL, state = ? WHERE pk = ?",
-            (encode_state(latch, PRESENT), row["pk"]),
+            (encode_state(latch, PRESENT, None), row["pk"]),
         )
     return len(rows)
 
 
-def encode_state(metrics: Mapping[Metric, MetricState], presence: Presence) -> str:
-    """Compact JSON: metric → [number, absent, supported_at, peak, [pending, since_at, until_at], grown, hours]; the presence's times.
-
-    Of a count whose pace is not known (no rule asks for it), `grown` and `hours` are left out.
-    """
-    parts = []
-    for metric, one in metrics.items():
-        number, absent, supported_at, peak, wait, grown, hours = one
-        if number is None or absent is not None or supported_at is None or peak is None or wait is not None:
-            parts.append(f"{_PREFIXES[metric]}{_ENCODER.encode(one)}")
-        else:
-            parts.append(count_text(metric, number, to_ms(supported_at), peak, grown, hours))
-    if presence is not PRESENT and presence != PRESENT:
-        parts.append(f'"presence":{_ENCODER.encode(presence)}')
-    return f"{{{','.join(parts)}}}"
+def encode_state(metrics: Mapping[Metric, MetricState], presence: Presence, newest_at: datetime | None) -> str:
+    """JSON: metric → the count as it is stored (`core/quiet.py`); the presence's times."""
+    state: dict[str, object] = {metric: _as_stored(one, newest_at) for metric, one in metrics.items()}
+    if presence != PRESENT:
+        state["presence"] = presence
+    return _ENCODER.encode(state)
 
 
-def count_text(metric: str, number: int, supported_ms: int, peak: int, grown: float, hours: float) -> str:
-    """A known count that waits for nothing, in the text of a state; written out, since the encoder takes longer and nearly all are such."""
-    if grown or hours:
-        return f"{_PREFIXES[metric]}[{number},null,{supported_ms},{peak},null,{grown},{hours}]"
-    return f"{_PREFIXES[metric]}[{number},null,{supported_ms},{peak},null]"
+def state_text(counts: Mapping[str, Count]) -> str:
+    """The same of counts that are as they are stored, of a video that is there; most are written out, since the encoder takes longer."""
+    return f"{{{', '.join([f'{_QUOTED[metric]}: {_count_text(count)}' for metric, count in counts.items()])}}}"
 
 
-def count_as_stored(metric: str, count: Sequence[Any]) -> str:
-    """A count in the text of a state, as it was in one."""
-    return f"{_PREFIXES[metric]}{_ENCODER.encode(count)}"
+def _count_text(count: Count) -> str:
+    if len(count) == 1:
+        return f"[{count[0]}]"
+    if len(count) == AS_USUAL:
+        return f"[{count[0]}, {count[1]}, {count[2]}]"
+    return _ENCODER.encode(count)
 
 
-def decode_state(text: str) -> tuple[dict[Metric, MetricState], Presence]:
+def _as_stored(one: MetricState, newest_at: datetime | None) -> Sequence[object]:
+    number, absent, supported_at, peak, wait, grown, hours = one
+    count = [number, round(grown * GROWN), round(hours * HOUR_MS), peak, supported_at, absent, wait]
+    if wait is not None:
+        return count
+    if absent is not None:
+        return count[:6]
+    if supported_at != newest_at:
+        return count[:5]
+    if peak != number:
+        return count[:4]
+    return count[:3] if grown or hours else count[:1]
+
+
+def decode_state(text: str, newest_at: datetime | None) -> tuple[dict[Metric, MetricState], Presence]:
     """The reverse of `encode_state`."""
     data = json.loads(text)
     presence = _decode_presence(data.pop("presence")) if "presence" in data else PRESENT
-    return _decode_metrics(data), presence
+    return _decode_metrics(data, newest_at), presence
 
 
 def _decode_presence(times: list[int | None]) -> Presence:
     return Presence(*map(at_or_none, times))
 
 
-def _decode_metrics(data: dict[str, list[Any]]) -> dict[Metric, MetricState]:
+def _decode_metrics(data: dict[str, list[Any]], newest_at: datetime | None) -> dict[Metric, MetricState]:
     metrics = {}
-    for name, values in data.items():
+    for name, count in data.items():
         metric = _METRICS.get(name) or Metric(name)
-        number, absent, supported_at, peak, wait, *pace = values
-        if absent is None and wait is None and supported_at is not None:  # nearly all
-            metrics[metric] = MetricState(number, None, from_ms(supported_at), peak, None, *pace)
-        else:
-            metrics[metric] = _decode_metric(values)
+        if len(count) > AS_USUAL:
+            metrics[metric] = _decode_metric(count, newest_at)
+        else:  # nearly all
+            number, grown, seen = count if len(count) == AS_USUAL else (*count, 0, 0)
+            metrics[metric] = MetricState(number, None, newest_at, number, None, grown / GROWN, seen / HOUR_MS)
     return metrics
 
 
-def _decode_metric(data: list[Any]) -> MetricState:
-    number, absent, supported_at, peak, wait, *pace = data  # a pace that is not known is not there
+def _decode_metric(count: list[Any], newest_at: datetime | None) -> MetricState:
+    number, grown, seen, peak, *odd = count
+    supported_at = at_or_none(odd[0]) if odd else newest_at
+    absent, wait = (*odd[1:], None, None)[:2]
     return MetricState(
         number,
         Absent(absent) if absent else None,
-        None if supported_at is None else from_ms(supported_at),
+        supported_at,
         peak,
         Wait(Pending(wait[0]), from_ms(wait[1]), from_ms(wait[2])) if wait else None,
-        *pace,
+        grown / GROWN,
+        seen / HOUR_MS,
     )
 
 

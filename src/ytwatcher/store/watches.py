@@ -12,11 +12,12 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import NamedTuple
 
-from ytwatcher.core.model import Alert, Rule, RuleId, RuleKind, RuleSpec, RuleState, SubjectKind, TargetKind, from_ms, to_ms
+from ytwatcher.core.model import UNKNOWN, Alert, Rule, RuleId, RuleKind, RuleSpec, RuleState, SubjectKind, TargetKind, from_ms, to_ms
 from ytwatcher.core.rules import applies_to, parse_rule
 from ytwatcher.core.schedule import Listing
 from ytwatcher.core.targets import HandleRef, TargetRef
-from ytwatcher.store.subjects import ms_or_none
+from ytwatcher.store import many
+from ytwatcher.store.subjects import at_or_none, decode_state, ms_or_none
 
 ENTRIES_PER_PAGE = 50
 
@@ -389,10 +390,10 @@ def insert_alerts(con: sqlite3.Connection, alerts: Sequence[tuple[RuleRow, Alert
         return []
     newest = con.execute("SELECT coalesce(max(pk), 0) FROM alert").fetchone()[0]
     made_at = to_ms(now)
-    cursor = con.executemany(
+    stored = many.run(
+        con,
         "INSERT INTO alert (id, recipient_pk, target_pk, rule_id, subject_id, kind, metric, previous, current, previous_at,"
-        " observed_at, mark, facts, silent, made_at, lane) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (id) DO NOTHING",
+        " observed_at, mark, facts, silent, made_at, lane) VALUES {rows} ON CONFLICT (id) DO NOTHING",
         [
             (
                 alert_id,
@@ -415,9 +416,9 @@ def insert_alerts(con: sqlite3.Connection, alerts: Sequence[tuple[RuleRow, Alert
             for alert_id, (row, alert) in new.items()
         ],
     )
-    if cursor.rowcount < len(new):  # some were there before: those just stored are named by the journal
-        stored = {row[0] for row in con.execute("SELECT id FROM alert WHERE pk > ?", (newest,))}
-        return [alert for alert_id, (_, alert) in new.items() if alert_id in stored]
+    if stored < len(new):  # some were there before: those just stored are named by the journal
+        just = {row[0] for row in con.execute("SELECT id FROM alert WHERE pk > ?", (newest,))}
+        return [alert for alert_id, (_, alert) in new.items() if alert_id in just]
     return [alert for _, alert in new.values()]
 
 
@@ -432,10 +433,12 @@ def peaks(con: sqlite3.Connection, rule_id: str) -> list[int]:
     """The peaks of the rule's metric on each subject where the rule has its baseline."""
     found = []
     for row in con.execute(
-        "SELECT s.state, r.line FROM rule r JOIN rule_state x ON x.rule_pk = r.pk JOIN subject s ON s.pk = x.subject_pk WHERE r.id = ?",
+        "SELECT s.state, s.newest_at, r.line FROM rule r JOIN rule_state x ON x.rule_pk = r.pk JOIN subject s ON s.pk = x.subject_pk"
+        " WHERE r.id = ?",
         (rule_id,),
     ):
-        state = json.loads(row["state"]).get(spec_of(row["line"]).metric)
-        if state is not None and state[3] is not None:
-            found.append(state[3])
+        metric = spec_of(row["line"]).metric
+        peak = decode_state(row["state"], at_or_none(row["newest_at"]))[0].get(metric, UNKNOWN).peak if metric else None
+        if peak is not None:
+            found.append(peak)
     return found
