@@ -26,6 +26,8 @@ TOKEN = "7000000001:CANARY-token-that-nobody-may-see-0123"
 CHAT = 4242
 PATIENCE = 120.0
 """Real seconds for what takes one or two; only a machine that stands still needs them."""
+GLANCE = 0.02
+"""Real seconds between two looks at what others do: without a pause, looking would take the processor that they need."""
 T = TypeVar("T")
 
 
@@ -53,6 +55,7 @@ class Served:
         ends_at = time.monotonic() + seconds
         while not self.do(condition):
             assert time.monotonic() < ends_at, "it did not come to that"
+            time.sleep(GLANCE)
 
 
 class Running:

@@ -65,7 +65,7 @@ def served(double: KsqlDbDouble) -> Iterator[str]:
     thread = threading.Thread(target=lambda: loop.run_until_complete(go()))
     thread.start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(120)
         yield url
     finally:
         loop.call_soon_threadsafe(stop.set)

@@ -42,7 +42,7 @@ class VirtualClock:
         patience: real seconds in which the loops must come to rest between two jumps; longer is a hang, and told as one.
     """
 
-    def __init__(self, start: datetime, loops: int = 1, patience: float = 30.0) -> None:
+    def __init__(self, start: datetime, loops: int = 1, patience: float = 120.0) -> None:
         self.loops = loops
         self._patience = patience
         self.busy: list[Callable[[], bool]] = []

@@ -65,7 +65,7 @@ class Site:
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         """Run asynchronous work in the app's own thread."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(120)
 
 
 @contextlib.contextmanager
@@ -128,7 +128,7 @@ def site(
 
     thread = threading.Thread(target=run)
     thread.start()
-    assert ready.wait(30)
+    assert ready.wait(120)
     if faults:
         thread.join()
         raise faults[0]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from served import PATIENCE, Home, Served, home, served
+from served import GLANCE, PATIENCE, Home, Served, home, served
 from ytwatcher.simulator import make_video_id
 from ytwatcher.store import requests
 from ytwatcher.store.db import Lease, open_journal
@@ -39,6 +39,7 @@ def until_asked(path: Path) -> None:
     ends_at = time.monotonic() + PATIENCE
     while not requests.waiting(con):
         assert time.monotonic() < ends_at, "nothing was asked"
+        time.sleep(GLANCE)
     con.close()
 
 

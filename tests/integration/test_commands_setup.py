@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from served import CHAT, KEY, PATIENCE, TOKEN, Home, Served, home, leaks, served
+from served import CHAT, GLANCE, KEY, PATIENCE, TOKEN, Home, Served, home, leaks, served
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +80,7 @@ class Terminal:
         ends_at = time.monotonic() + PATIENCE
         while termios.tcgetattr(self._master)[3] & termios.ECHO:
             assert time.monotonic() < ends_at, "what is typed is shown"
+            time.sleep(GLANCE)
         self.answer(question, text)
 
     def end(self) -> int:

@@ -6,7 +6,7 @@ import signal
 import time
 from pathlib import Path
 
-from served import PATIENCE, home, served
+from served import GLANCE, PATIENCE, home, served
 
 CANARY = "CANARY-webhook-5f4e3d2c"
 
@@ -15,6 +15,7 @@ def until_written(file: Path, text: str, seconds: float = PATIENCE) -> None:
     ends_at = time.monotonic() + seconds
     while not (file.exists() and text in file.read_text()):
         assert time.monotonic() < ends_at, f"no {text!r} in {file}"
+        time.sleep(GLANCE)
 
 
 def test_a_rotation_is_followed_at_sighup(tmp_path: Path) -> None:

@@ -178,7 +178,7 @@ async def queued(db: Database, *writes: Callable[[sqlite3.Connection], object]) 
     waiting = threading.Event()
 
     def in_hand(con: sqlite3.Connection) -> None:
-        assert waiting.wait(10)
+        assert waiting.wait(120)
 
     first = asyncio.create_task(db.write(in_hand))
     others = [asyncio.create_task(db.write_brief(write)) for write in writes]
@@ -236,7 +236,7 @@ def test_a_reader_sees_what_is_committed_while_a_write_is_going_on(path: Path) -
     def slow(con: sqlite3.Connection) -> None:
         put(con, "b", "2")
         written.set()
-        assert go_on.wait(10)
+        assert go_on.wait(120)
 
     async def go() -> None:
         db = Database(path)
@@ -257,7 +257,7 @@ def test_a_write_in_hand_is_finished_when_its_caller_is_cancelled(path: Path) ->
 
     def slow(con: sqlite3.Connection) -> None:
         started.set()
-        assert go_on.wait(10)
+        assert go_on.wait(120)
         put(con, "a", "1")
 
     async def go() -> None:

@@ -384,7 +384,7 @@ def test_told_to_stop_it_finishes_the_update_in_hand_and_the_next_start_does_the
 
         s.fault = stop
         async with s.polling():
-            await asyncio.wait([s.running], timeout=30)
+            await asyncio.wait([s.running], timeout=120)
         assert s.handled == found[:1]
         assert await s.db.read(conversation.offset) == found[-1] + 1, "Telegram need not keep them any more"
         s.poller, s.fault = s.anew(), lambda _: None
@@ -476,7 +476,7 @@ def test_a_journal_that_takes_nothing_ends_the_loop(tmp_path: Path) -> None:
         s.fault = refuse
         s.double.user_writes(CHAT, "one")
         async with s.polling():
-            await asyncio.wait([s.running], timeout=30)
+            await asyncio.wait([s.running], timeout=120)
         assert isinstance(s.running.exception(), StorageError)
         assert len(await s.db.read(conversation.taken)) == 1
 
