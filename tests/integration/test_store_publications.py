@@ -113,13 +113,14 @@ def test_a_topic_that_is_another_than_before_is_filled_again_and_has_no_engine_y
     journal.write(publications.acknowledge, 0, waiting(journal)[0].seq, START)
     assert journal.write(publications.meet_topics, {"videos": "a", "rules": "b"}, "videos") == set(), "these are the first"
     assert journal.write(publications.meet_topics, {"videos": "a", "rules": "c"}, "videos") == {"rules"}
-    assert not waiting(journal) and not publications.astray(journal.con)
+    assert not waiting(journal) and publications.astray(journal.con) is None
     assert journal.write(publications.meet_topics, {"videos": "d", "rules": "c"}, "videos") == {"videos"}
-    assert len(waiting(journal)) == 1 and publications.astray(journal.con)
+    assert len(waiting(journal)) == 1 and publications.astray(journal.con) == "runs"
     assert journal.write(publications.meet_topics, {"videos": "d", "rules": "c"}, "videos") == set()
-    assert publications.astray(journal.con), "until one has begun with it"
+    journal.write(publications.note_ended)
+    assert publications.astray(journal.con) == "ended", "until one has begun with it"
     journal.write(publications.found_again)
-    assert not publications.astray(journal.con)
+    assert publications.astray(journal.con) is None
 
 
 def test_a_new_version_begins_where_the_brokers_have_everything_before(journal: Journal) -> None:

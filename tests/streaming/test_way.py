@@ -13,17 +13,23 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from journal import Journal
 from stack_parts import needs, shared_stack
 from ytwatcher import config
 from ytwatcher.app import App, open_app
 from ytwatcher.clock import SystemClock
 from ytwatcher.core.model import Lane, Metric, Reading, SubjectId, from_ms
+from ytwatcher.errors import OutsideError
+from ytwatcher.settings import Streaming
 from ytwatcher.simulator import TelegramDouble, World, YouTubeDouble, make_video_id, serve
 from ytwatcher.simulator.telegram import BOT_TOKEN
 from ytwatcher.simulator.youtube import API_KEY
-from ytwatcher.streaming import schemas, topics
-from ytwatcher.streaming.way import open_engine
+from ytwatcher.store import publications
+from ytwatcher.store.db import Database
+from ytwatcher.streaming import lag, schemas, topics
+from ytwatcher.streaming.way import EngineWatch, open_engine
 
 SPEED = 20.0
 EPOCH = datetime(2026, 10, 5, 17, tzinfo=UTC)
@@ -123,6 +129,50 @@ def test_a_milestone_goes_through_kafka_and_flink_to_a_chat_in_the_embedded_word
             twin = embedded_twin(tmp_path / "twin.db", stored["id"].partition(":")[0], [json.loads(row["record"]) for row in rows])
             assert [tuple(stored)] == [tuple(row) for row in twin.execute(f"SELECT {columns} FROM alert")]
             twin.close()
+
+    asyncio.run(go())
+
+
+@needs("broker", "registry", "jobmanager", "taskmanager", "gateway")
+def test_an_engine_that_was_ended_for_a_topic_made_anew_begins_even_if_that_failed_on_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = shared_stack().addresses()
+    settings = Streaming(
+        bootstrap=at.bootstrap,
+        registry_url=at.registry,
+        prefix=f"anew{uuid.uuid4().hex[:8]}_",
+        engine="flink",
+        flink_gateway_url=at.gateway,
+        flink_url=at.flink,
+    )
+
+    async def notify(key: str, text: str) -> None: ...
+
+    async def go() -> None:
+        ids = topics.ensure(settings).ids
+        schemas.ensure(settings)
+        db = Database(tmp_path / "journal.db")
+        watch = EngineWatch(db, SystemClock(), settings, notify)
+        async with open_engine(settings) as engine:
+            await watch.begin_anew(ids)
+            assert await engine.plan(end=True) == (), "nobody had deployed it"
+            await engine.carry_out(await engine.plan())
+            await db.write(publications.meet_topics, {"videos": "before"}, "videos")
+            await db.write(publications.meet_topics, {"videos": "after"}, "videos")
+            with monkeypatch.context() as patched:
+                patched.setattr(lag, "forget", refuse)
+                with pytest.raises(OutsideError, match="not now"):
+                    await watch.begin_anew(ids)
+            assert await engine.plan(end=True) == (), "it was ended"
+            await watch.begin_anew(ids)
+            [part] = await engine.status()
+            assert (part.state, part.fault) == ("RUNNING", "")
+            await engine.carry_out(await engine.plan(end=True))
+        db.close()
+
+    def refuse(*_: object) -> None:
+        raise OutsideError("not now", reason="unreachable")
 
     asyncio.run(go())
 

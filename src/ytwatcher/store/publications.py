@@ -167,13 +167,19 @@ def meet_topics(con: sqlite3.Connection, ids: Mapping[str, str], readings: str) 
     lost = {name for key, name in keys.items() if known.get(key, ids[name]) != ids[name]}
     if readings in lost:
         send_again(con)
-        con.execute("INSERT INTO fact VALUES (?, '') ON CONFLICT DO NOTHING", (_ASTRAY,))
+        con.execute("INSERT INTO fact VALUES (?, 'runs') ON CONFLICT DO NOTHING", (_ASTRAY,))
     return lost
 
 
-def astray(con: sqlite3.Connection) -> bool:
-    """Whether the topic of readings was lost, and no engine has begun with the one that is there."""
-    return con.execute("SELECT 1 FROM fact WHERE key = ?", (_ASTRAY,)).fetchone() is not None
+def astray(con: sqlite3.Connection) -> str | None:
+    """Of an engine that has not begun with the topic that is there: that it `runs` astray, or was `ended` for it; otherwise None."""
+    row = con.execute("SELECT value FROM fact WHERE key = ?", (_ASTRAY,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def note_ended(con: sqlite3.Connection) -> None:
+    """The engine that is astray ends now: whoever dies on the way knows then that it has to begin again."""
+    con.execute("UPDATE fact SET value = 'ended' WHERE key = ?", (_ASTRAY,))
 
 
 def found_again(con: sqlite3.Connection) -> None:

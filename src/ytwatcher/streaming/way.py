@@ -126,14 +126,20 @@ class EngineWatch:
         starts = {topic: offsets for topic, (topic_id, offsets) in noted.items() if ids.get(topic) == topic_id}
         async with self._one_look, open_engine(self._streaming, starts) as engine:
             ends = await engine.plan(end=True)
-            if not ends and not (isinstance(engine, Flink) and await self._is_missed(engine)):
+            if not ends and not await self._should_be_there(engine):
                 return  # nobody has deployed it, or somebody has ended it
+            await self._db.write(publications.note_ended)
             await engine.carry_out(ends)
             if isinstance(engine, Flink):
                 groups = [reader.group for reader in lag.readers(self._streaming, "flink", ())]
                 await asyncio.to_thread(lag.forget, self._streaming, groups)
             await engine.carry_out(await engine.plan())
             log.warning("engine_began_anew", ended=len(ends))
+
+    async def _should_be_there(self, engine: Flink | KsqlDb) -> bool:
+        if await self._db.read(publications.astray) == "ended":
+            return True
+        return isinstance(engine, Flink) and await self._is_missed(engine)
 
     async def _is_missed(self, engine: Flink) -> bool:
         """Whether its job, where there is none, should be there."""
