@@ -112,7 +112,7 @@ async def test_the_operator_has_the_configured_language_from_its_first_notice_on
     await s.ask("outbox test", recipient=TO_CHAT)
     await s.until("17:01")
     assert len(s.told()) == 1
-    assert "test" in s.told()[0]
+    assert "Das ist ein Test" in s.told()[0]
     await s.add(video.id, "views every 1000")
     await s.until("17:22")
     s.youtube.fail("*", "keyInvalid", times=2)
