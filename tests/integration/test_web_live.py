@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from web_stage import fill, site
+from web_stage import Site, fill, site
 from ytwatcher.core.model import to_ms
 from ytwatcher.simulator import make_video_id
 from ytwatcher.store import events
@@ -247,9 +247,16 @@ def test_a_listener_that_takes_nothing_is_dropped_and_one_that_leaves_ends_its_s
     staged(tmp_path, play)
 
 
+def followed(s: Site) -> int:
+    """The newest event once the site follows the journal, which notes that as an event: a listener is answered only then."""
+    with s.browser.stream("GET", "/live") as answer:
+        next(answer.iter_raw())
+    return s.do(s.app.db.read(events.kept)).newest
+
+
 def test_the_stream_is_served_and_a_browser_goes_on_where_it_was(tmp_path: Path) -> None:
     with site(tmp_path, videos=2) as s:
-        start = s.do(s.app.db.read(events.kept)).newest
+        start = followed(s)
         for n in range(1, 5):
             s.do(s.app.db.write(read_again, 1, s.now + timedelta(seconds=n)))
 
@@ -270,5 +277,5 @@ def test_the_stream_is_served_and_a_browser_goes_on_where_it_was(tmp_path: Path)
 
 def test_a_page_names_the_cursor_from_which_its_stream_goes_on(tmp_path: Path) -> None:
     with site(tmp_path, videos=1) as s:
-        newest = s.do(s.app.db.read(events.kept)).newest
+        newest = followed(s)
         assert f'<meta name="live-cursor" content="{newest}">' in s.get("/").text
