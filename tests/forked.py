@@ -36,8 +36,7 @@ class Forked:
 
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
-        self._said = channel.makefile()
-        self.pid = int(self._said.readline())
+        self.pid = int(_line(channel))
         self._code: int | None = None
 
     def wait(self, timeout: float) -> int:
@@ -46,9 +45,11 @@ class Forked:
             if not select.select([self._channel], [], [], timeout)[0]:
                 raise subprocess.TimeoutExpired("ytwatcher", timeout)
             self._code = int(self._channel.recv(16))
-            self._said.close()
             self._channel.close()
         return self._code
+
+    def __del__(self) -> None:
+        self._channel.close()
 
     def send_signal(self, number: int) -> None:
         if self._code is None:
@@ -63,6 +64,16 @@ def forked(args: Sequence[str], env: Mapping[str, str], folder: Path, files: Seq
     with theirs:
         socket.send_fds(_parent(), [order], [*(file.fileno() for file in files), theirs.fileno()])
     return Forked(ours)
+
+
+def _line(channel: socket.socket) -> bytes:
+    """A line, and nothing of what may be behind it already."""
+    said = b""
+    while not said.endswith(b"\n"):
+        one = channel.recv(1)
+        assert one, "the process that forks is gone"
+        said += one
+    return said
 
 
 @functools.cache
