@@ -133,7 +133,7 @@ class Stage:
         """As a supervisor would: a process that has ended by itself is started anew."""
         if self._processes and self._processes[0].ends_within(0):
             ended = self._processes.pop(0)
-            self.note(f"a process ended by itself with {ended.ended()}: {ended.printed[-300:]}")
+            self.note(f"a process ended by itself with {ended.ended()}: {ended.printed[-3000:]}")
             self.ended.append(ended)
             self.died += 1
             assert self.died < 3, ended.printed[-6000:]

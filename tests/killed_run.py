@@ -6,6 +6,7 @@ Arguments: the data folder, the simulated time at a wall time (both seconds sinc
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
 import sys
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from ytwatcher.setting_keys import secrets
 
 
 def main(folder: Path, epoch: float, real_start: float, speed: float) -> None:
+    faulthandler.enable()
     settings = config.load(None, folder, os.environ)
     configure(settings.log.level, settings.log.format, Redactor(secret.reveal() for secret in secrets(settings).values()))
     here = Context(settings, Console(), Console(stderr=True))

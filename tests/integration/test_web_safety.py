@@ -79,8 +79,10 @@ def test_behind_a_password_nothing_but_the_login_answers_and_it_opens_all(tmp_pa
         assert PASSWORD not in str(kept)
 
 
-def test_guessing_costs_a_wait_that_grows(tmp_path: Path) -> None:
+def test_guessing_costs_a_wait_that_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with site(tmp_path, settings={"WEB__PASSWORD": hashed(PASSWORD)}) as s:
+        now = s.app.clock.now()
+        monkeypatch.setattr(s.app.clock, "now", lambda: now)  # so that no wait is over before it is looked at
         answers = [s.post("/login", {"password": f"wrong {n}"}) for n in range(7)]
         assert [one.status_code for one in answers[:5]] == [401] * 5
         assert answers[-1].status_code == 429 and "Try again in" in answers[-1].text
