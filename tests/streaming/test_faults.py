@@ -30,21 +30,6 @@ def s(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield made
 
 
-def test_an_engine_that_goes_on_in_the_middle_of_a_topic_that_was_made_anew_misses_nothing(s: Stage) -> None:
-    """Away while its topic is lost, it would go on at its offsets in the old one: here between readings that it never saw."""
-    s.growing = True
-    s.until_alerts(5)
-    s.home.ok("stream", "resend")
-    s.come_to_rest()
-    was_at = s.readings_end()
-    shared_stack().kill("jobmanager")
-    lose_topic(s)
-    s.growing = True
-    s.until("the new one will reach beyond them", lambda: s.waiting() > sum(was_at))
-    shared_stack().start("jobmanager")
-    check(s)
-
-
 def test_the_second_process_goes_on_when_the_first_is_killed_and_each_videos_order_stays(s: Stage) -> None:
     s.growing = True
     s.until_alerts(20)
@@ -83,6 +68,21 @@ def test_faults_at_random_moments_lose_nothing_and_what_is_told_twice_says_so(s:
     check(s)
     check_connect(s)
     check_secrets(s)
+
+
+def test_an_engine_that_goes_on_in_the_middle_of_a_topic_that_was_made_anew_misses_nothing(s: Stage) -> None:
+    """Away while its topic is lost, it would go on at its offsets in the old one: here between readings that it never saw."""
+    s.growing = True
+    s.until_alerts(5)
+    s.home.ok("stream", "resend")
+    s.come_to_rest()
+    was_at = s.readings_end()
+    shared_stack().kill("jobmanager")
+    lose_topic(s)
+    s.growing = True
+    s.until("the new one will reach beyond them", lambda: s.waiting() > sum(was_at))
+    shared_stack().start("jobmanager")
+    check(s)
 
 
 # --- what can break: each leaves everything running again ------------------------------------------------------------
