@@ -208,8 +208,12 @@ def kafka_client(kind: Callable[[dict[str, Any]], Client], streaming: Streaming,
     except KafkaException as error:
         raise kafka_fault(_refusal(client, said, streaming) or error.args[0], doing, streaming) from None
     finally:
-        if isinstance(client, Consumer):  # only now: one that is closed cannot be asked for what its connection said
+        # Only now: one that is closed cannot be asked for what its connection said. And not left to the collector of cycles, which may run
+        # in the client's own thread: to end it there would end the process.
+        if isinstance(client, Consumer):
             client.close()
+        elif isinstance(client, AdminClient):
+            client.__exit__(None, None, None)
 
 
 def _log_in(client: _Client, said: Sequence[KafkaError], streaming: Streaming) -> None:
