@@ -27,6 +27,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from brute_force import RUNGS
 from connect_stage import QUICK, token_reference
@@ -54,7 +55,7 @@ PARTITIONS = 6
 CHATS, OPERATOR = (CHAT, 4343), 99
 VIDEOS = tuple(make_video_id(number) for number in range(5))
 RULES = ("views every 10", "likes change", "comments milestones", "views reach 10100")
-PATIENCE = 120.0
+PATIENCE = 300.0
 RUNNER = Path(__file__).parent / "killed_run.py"
 _OURS = ", ".join(f"'telegram:{chat}'" for chat in CHATS)
 METRICS = ("views", "likes", "comments")
@@ -351,6 +352,27 @@ class Stage:
         assert len(seen) == self.messages(), "every message arrived"
         assert self.services.telegram.violations == 0
         return again
+
+
+def lose_topic(s: Stage) -> None:
+    s.note("topic lost")
+    admin = AdminClient(kafka_config(s.streaming))
+    admin.delete_topics([s.names.videos])[s.names.videos].result(30)
+
+
+def check(s: Stage) -> None:
+    """Comes to rest, and compares all that arrived with what the oracle says."""
+    s.come_to_rest()
+    expected = s.expected()
+    assert s.alerts() == expected, s.told
+    assert s.died == 0, "\n".join(s.told)
+    assert all(counts in s.truth[video] for video, readings in s.readings().items() for _, counts in readings)
+    again = s.check_told()
+    with contextlib.closing(Decoder(s.streaming, s.names.videos)) as decoder:
+        runs = check_order(s.committed(s.names.videos), decoder)
+    print(
+        f"\n{s.told}\n{len(expected)} alerts, {again} messages told again and marked, {runs} times a video's readings were published again"
+    )
 
 
 def judged(line: str, readings: list[tuple[int, Counts]]) -> Iterator[tuple[int, int | None, int]]:

@@ -9,15 +9,15 @@ from random import Random
 
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient
 
-from fault_stage import Stage, check_order, stage, value_of
+from fault_stage import Stage, check, lose_topic, stage, value_of
 from served import leaks
 from stack import PARTS, Part
 from stack_parts import require, shared_stack
 from ytwatcher.streaming.codec import Decoder
 from ytwatcher.streaming.connection import kafka_config
 
+pytestmark = pytest.mark.timeout(1800)  # for the random faults in their full form
 SEED = 7
 STRANGERS = (b"no Avro at all", b"\x00\x00\x00\x27\x0f\x02")
 """The second is in the wire format, with the number of a schema that nobody has."""
@@ -68,21 +68,6 @@ def test_faults_at_random_moments_lose_nothing_and_what_is_told_twice_says_so(s:
     check(s)
     check_connect(s)
     check_secrets(s)
-
-
-def test_an_engine_that_goes_on_in_the_middle_of_a_topic_that_was_made_anew_misses_nothing(s: Stage) -> None:
-    """Away while its topic is lost, it would go on at its offsets in the old one: here between readings that it never saw."""
-    s.growing = True
-    s.until_alerts(5)
-    s.home.ok("stream", "resend")
-    s.come_to_rest()
-    was_at = s.readings_end()
-    shared_stack().kill("jobmanager")
-    lose_topic(s)
-    s.growing = True
-    s.until("the new one will reach beyond them", lambda: s.waiting() > sum(was_at))
-    shared_stack().start("jobmanager")
-    check(s)
 
 
 # --- what can break: each leaves everything running again ------------------------------------------------------------
@@ -168,28 +153,7 @@ def send_strangers(s: Stage) -> None:
     assert producer.flush(30) == 0
 
 
-def lose_topic(s: Stage) -> None:
-    s.note("topic lost")
-    admin = AdminClient(kafka_config(s.streaming))
-    admin.delete_topics([s.names.videos])[s.names.videos].result(30)
-
-
 # --- what must be so at the end --------------------------------------------------------------------------------------
-
-
-def check(s: Stage) -> None:
-    """Comes to rest, and compares all that arrived with what the oracle says."""
-    s.come_to_rest()
-    expected = s.expected()
-    assert s.alerts() == expected, s.told
-    assert s.died == 0, "\n".join(s.told)
-    assert all(counts in s.truth[video] for video, readings in s.readings().items() for _, counts in readings)
-    again = s.check_told()
-    with closing(Decoder(s.streaming, s.names.videos)) as decoder:
-        runs = check_order(s.committed(s.names.videos), decoder)
-    print(
-        f"\n{s.told}\n{len(expected)} alerts, {again} messages told again and marked, {runs} times a video's readings were published again"
-    )
 
 
 def check_connect(s: Stage) -> None:
