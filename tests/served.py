@@ -20,6 +20,8 @@ from typing import IO, Any, TypeVar
 
 from forked import Forked, forked
 from ytwatcher.simulator import TelegramDouble, World, YouTubeDouble, serve
+from ytwatcher.simulator.telegram import BOT_TOKEN
+from ytwatcher.simulator.youtube import API_KEY
 
 KEY = "CANARY-key-0123456789"
 TOKEN = "7000000001:CANARY-token-that-nobody-may-see-0123"
@@ -185,6 +187,17 @@ def served(now: Callable[[], datetime] = now, burst: int = 100) -> Iterator[Serv
     finally:
         made[0].loop.call_soon_threadsafe(stops[0].set)
         thread.join()
+
+
+def simulated(folder: Path, youtube_url: str, telegram_url: str) -> dict[str, str]:
+    """An environment with the simulator's own keys, and doubles at these addresses."""
+    return {
+        "HOME": str(folder),
+        "YTWATCHER_YOUTUBE__BASE_URL": f"{youtube_url}/youtube/v3",
+        "YTWATCHER_YOUTUBE__API_KEY": API_KEY,
+        "YTWATCHER_TELEGRAM__BASE_URL": telegram_url,
+        "YTWATCHER_TELEGRAM__BOT_TOKEN": BOT_TOKEN,
+    }
 
 
 def home(folder: Path, services: Served, *, keys: bool = True) -> Home:

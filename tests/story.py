@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from served import simulated
 from virtual_clock import VirtualClock
 from ytwatcher import config
 from ytwatcher.app import App, open_app
 from ytwatcher.core.quota import Bucket, Ledger
 from ytwatcher.settings import Settings
 from ytwatcher.simulator import TelegramDouble, World, YouTubeDouble, make_video_id, serve
-from ytwatcher.simulator.telegram import BOT_TOKEN
 from ytwatcher.simulator.telegram_messages import Delivered
 from ytwatcher.simulator.world import SimVideo
-from ytwatcher.simulator.youtube import API_KEY, Call
+from ytwatcher.simulator.youtube import Call
 from ytwatcher.store import access
 from ytwatcher.store.access import Limits, Role, Served
 
@@ -178,11 +178,7 @@ async def story(
         telegram_served = await stack.enter_async_context(AsyncExitStack())
         telegram_url = await telegram_served.enter_async_context(serve(telegram.app))
         env = {
-            "HOME": str(folder),
-            "YTWATCHER_YOUTUBE__BASE_URL": f"{youtube_url}/youtube/v3",
-            "YTWATCHER_YOUTUBE__API_KEY": API_KEY,
-            "YTWATCHER_TELEGRAM__BASE_URL": telegram_url,
-            "YTWATCHER_TELEGRAM__BOT_TOKEN": BOT_TOKEN,
+            **simulated(folder, youtube_url, telegram_url),
             "YTWATCHER_TELEGRAM__OPERATOR": f"telegram:{OPERATOR}",
             "YTWATCHER_TELEGRAM__BOT": "false",
             **{f"YTWATCHER_{name}": value for name, value in settings},

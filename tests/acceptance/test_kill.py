@@ -20,12 +20,11 @@ import pytest
 
 import power_cut
 from kill_stage import Nursery, nursery
+from served import simulated
 from ytwatcher.clock import SystemClock
 from ytwatcher.core.model import SubjectKind, TargetKind
 from ytwatcher.core.render import REPEAT
 from ytwatcher.simulator import TelegramDouble, World, YouTubeDouble, make_video_id, serve
-from ytwatcher.simulator.telegram import BOT_TOKEN
-from ytwatcher.simulator.youtube import API_KEY
 from ytwatcher.store import recipients, subjects, watches
 from ytwatcher.store.db import open_journal
 
@@ -169,13 +168,7 @@ async def _play(folder: Path, rounds: int, seed: int, library: Path | None) -> t
     async with AsyncExitStack() as stack:
         youtube_url = await stack.enter_async_context(serve(stage.youtube.app))
         telegram_url = await stack.enter_async_context(serve(stage.telegram.app))
-        env = {
-            "HOME": str(folder),
-            "YTWATCHER_YOUTUBE__BASE_URL": f"{youtube_url}/youtube/v3",
-            "YTWATCHER_YOUTUBE__API_KEY": API_KEY,
-            "YTWATCHER_TELEGRAM__BASE_URL": telegram_url,
-            "YTWATCHER_TELEGRAM__BOT_TOKEN": BOT_TOKEN,
-        }
+        env = simulated(folder, youtube_url, telegram_url)
         recorded = {"LD_PRELOAD": str(library), "POWER_DIR": str(data), "POWER_LOG": str(logs)} if library else {}
         born = await stack.enter_async_context(nursery(folder / "log.txt", {**env, **recorded}))
         await _baselines(stage, born)

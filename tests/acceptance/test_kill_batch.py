@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from kill_stage import nursery
+from served import simulated
 from ytwatcher.clock import SystemClock
 from ytwatcher.simulator import TelegramDouble, World, YouTubeDouble, make_video_id, serve
-from ytwatcher.simulator.telegram import BOT_TOKEN
-from ytwatcher.simulator.youtube import API_KEY
 from ytwatcher.store import access
 from ytwatcher.store.access import Limits, Role, Served
 from ytwatcher.store.db import open_journal
@@ -88,11 +87,7 @@ async def _play(folder: Path, chats: int, kills: int) -> tuple[Batch, list[int]]
         youtube_url = await stack.enter_async_context(serve(batch.youtube.app))
         telegram_url = await stack.enter_async_context(serve(batch.telegram.app))
         env = {
-            "HOME": str(folder),
-            "YTWATCHER_YOUTUBE__BASE_URL": f"{youtube_url}/youtube/v3",
-            "YTWATCHER_YOUTUBE__API_KEY": API_KEY,
-            "YTWATCHER_TELEGRAM__BASE_URL": telegram_url,
-            "YTWATCHER_TELEGRAM__BOT_TOKEN": BOT_TOKEN,
+            **simulated(folder, youtube_url, telegram_url),
             "YTWATCHER_TELEGRAM__OPERATOR": f"telegram:{OPERATOR}",
         }
         born = await stack.enter_async_context(nursery(folder / "log.txt", env))

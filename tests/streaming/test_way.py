@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from journal import Journal
+from served import simulated
 from stack_parts import needs, shared_stack
 from ytwatcher import config
 from ytwatcher.app import App, open_app
@@ -24,8 +25,6 @@ from ytwatcher.core.model import Lane, Metric, Reading, SubjectId, from_ms
 from ytwatcher.errors import OutsideError
 from ytwatcher.settings import Streaming
 from ytwatcher.simulator import TelegramDouble, World, YouTubeDouble, make_video_id, serve
-from ytwatcher.simulator.telegram import BOT_TOKEN
-from ytwatcher.simulator.youtube import API_KEY
 from ytwatcher.store import publications
 from ytwatcher.store.db import Database
 from ytwatcher.streaming import lag, schemas, topics
@@ -70,11 +69,7 @@ async def stage(folder: Path, engine: str) -> AsyncIterator[Stage]:
         youtube_url = await stack.enter_async_context(serve(youtube.app))
         telegram_url = await stack.enter_async_context(serve(telegram.app))
         env = {
-            "HOME": str(folder),
-            "YTWATCHER_YOUTUBE__BASE_URL": f"{youtube_url}/youtube/v3",
-            "YTWATCHER_YOUTUBE__API_KEY": API_KEY,
-            "YTWATCHER_TELEGRAM__BASE_URL": telegram_url,
-            "YTWATCHER_TELEGRAM__BOT_TOKEN": BOT_TOKEN,
+            **simulated(folder, youtube_url, telegram_url),
             "YTWATCHER_STREAMING__BOOTSTRAP": addresses.bootstrap,
             "YTWATCHER_STREAMING__REGISTRY_URL": addresses.registry,
             "YTWATCHER_STREAMING__PREFIX": f"way{uuid.uuid4().hex[:8]}_",
