@@ -110,15 +110,15 @@ def unread(streaming: Streaming, reader: Reader, isolation: str = "read_uncommit
     yield from _rest(streaming, begin, end, isolation)
 
 
-def forget(streaming: Streaming, groups: Sequence[str]) -> None:
-    """Delete what groups without members have noted: a new reader's progress is then its own. Blocks.
+def forget(streaming: Streaming) -> None:
+    """Delete what a job of Flink's that has ended has noted: the next one's progress is then its own. Blocks.
 
     Raises:
         OutsideError: Kafka does not do it.
     """
     with admin_client(streaming, "forgetting how far the engine was") as admin:
-        for group in groups:
-            _of_group(partial(_delete, admin, group))
+        for reader in readers(streaming, "flink", ()):
+            _of_group(partial(_delete, admin, reader.group))
 
 
 def _delete(admin: AdminClient, group: str) -> None:

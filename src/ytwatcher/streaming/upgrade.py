@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from ytwatcher.errors import OutsideError
 from ytwatcher.settings import Streaming
 from ytwatcher.streaming import lag, names, schemas, strangers, topics
-from ytwatcher.streaming.engines.plan import Action, Deployment, Part, Plan, only
+from ytwatcher.streaming.engines.plan import Action, Deployment, Part, Plan, only, starts_in
 from ytwatcher.streaming.lag import Reader
 
 LEASE_SECONDS = 600.0
@@ -61,11 +61,10 @@ async def bring(streaming: Streaming, kind: str, opened: Open, wanted: Deploymen
                 wanted = replace(wanted, alerts_from=await _cut(streaming, kind, engine, ask, wanted.alerts_from, ends=bool(ends)))
             await engine.carry_out(ends)
         if kind == "flink":  # ksqlDB's new queries have new groups
-            await asyncio.to_thread(lag.forget, streaming, [reader.group for reader in lag.readers(streaming, kind, ())])
+            await asyncio.to_thread(lag.forget, streaming)
         report = await asyncio.to_thread(topics.ensure, streaming)
         await asyncio.to_thread(schemas.ensure, streaming)
-        noted = (await ask("stream starts"))["starts"]
-        starts = {topic: offsets for topic, (topic_id, offsets) in noted.items() if report.ids.get(topic) == topic_id}
+        starts = starts_in((await ask("stream starts"))["starts"], report.ids)
         await _begin(streaming, kind, opened, replace(wanted, starts=starts), ask)
     finally:
         await ask("stream pause", seconds=0)
@@ -102,7 +101,7 @@ async def skip(streaming: Streaming, opened: Open, wanted: Deployment, ask: Ask)
         cut = (await ask("stream anew", starts=starts, alerts_from=oldest))["alerts_from"]
         async with opened(wanted) as engine:
             await engine.carry_out(await engine.plan(end=True))
-        await asyncio.to_thread(lag.forget, streaming, [reader.group for reader in lag.readers(streaming, "flink", ())])
+        await asyncio.to_thread(lag.forget, streaming)
         await _begin(streaming, "flink", opened, replace(wanted, alerts_from=datetime.fromisoformat(cut), starts=ends), ask)
     finally:
         await ask("stream pause", seconds=0)

@@ -24,7 +24,7 @@ from ytwatcher.streaming.control import Control, Pause
 from ytwatcher.streaming.engines import deployment, open_flink, open_ksqldb
 from ytwatcher.streaming.engines.flink import Flink
 from ytwatcher.streaming.engines.ksqldb import KsqlDb
-from ytwatcher.streaming.engines.plan import Part
+from ytwatcher.streaming.engines.plan import Part, starts_in
 from ytwatcher.streaming.lookout import Lookout
 from ytwatcher.streaming.mirror import Mirror
 from ytwatcher.streaming.outbound import Outbound
@@ -122,8 +122,7 @@ class EngineWatch:
         Raises:
             OutsideError: the engine does not do it.
         """
-        noted = await self._db.read(publications.starts)
-        starts = {topic: offsets for topic, (topic_id, offsets) in noted.items() if ids.get(topic) == topic_id}
+        starts = starts_in(await self._db.read(publications.starts), ids)
         async with self._one_look, open_engine(self._streaming, starts) as engine:
             ends = await engine.plan(end=True)
             if not ends and not await self._should_be_there(engine):
@@ -131,8 +130,7 @@ class EngineWatch:
             await self._db.write(publications.note_ended)
             await engine.carry_out(ends)
             if isinstance(engine, Flink):
-                groups = [reader.group for reader in lag.readers(self._streaming, "flink", ())]
-                await asyncio.to_thread(lag.forget, self._streaming, groups)
+                await asyncio.to_thread(lag.forget, self._streaming)
             await engine.carry_out(await engine.plan())
             log.warning("engine_began_anew", ended=len(ends))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from functools import cached_property
+from functools import cache
 from html import escape
 from importlib import resources
 from typing import NamedTuple
@@ -73,15 +73,21 @@ class Texts:
         """The same for a plain text, as alerts and pictures are."""
         return self.of(language).plain
 
-    @cached_property
-    def catalogs(self) -> dict[str, dict[str, str]]:
+    @property
+    def catalogs(self) -> Mapping[str, Mapping[str, str]]:
         """English text → text, by language."""
-        folder = resources.files("ytwatcher.telegram").joinpath("locales")
-        found = {}
-        for file in folder.iterdir():
-            if file.name.endswith(".po"):
-                with file.open("rb") as source:
-                    found[file.name.removesuffix(".po")] = {
-                        str(one.id): str(one.string) for one in read_po(source) if one.id and one.string and not one.fuzzy
-                    }
-        return found
+        return _catalogs()
+
+
+@cache
+def _catalogs() -> Mapping[str, Mapping[str, str]]:
+    """Read once, whoever speaks."""
+    folder = resources.files("ytwatcher.telegram").joinpath("locales")
+    found = {}
+    for file in folder.iterdir():
+        if file.name.endswith(".po"):
+            with file.open("rb") as source:
+                found[file.name.removesuffix(".po")] = {
+                    str(one.id): str(one.string) for one in read_po(source) if one.id and one.string and not one.fuzzy
+                }
+    return found

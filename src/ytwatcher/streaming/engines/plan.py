@@ -155,6 +155,11 @@ def only(plan: Plan, action: Action) -> Plan:
     return tuple(step for step in plan if step.action is action)
 
 
+def starts_in(noted: Mapping[str, Sequence[str]], ids: Mapping[str, str]) -> dict[str, str]:
+    """Of the `starts` that were noted (topic -> its own id and the offsets), those in the topics that are there (name -> its own id)."""
+    return {topic: offsets for topic, (topic_id, offsets) in noted.items() if ids.get(topic) == topic_id}
+
+
 def job_prefix(prefix: str) -> str:
     """The name of a job of any version, but for its number."""
     return f"{prefix}yt-alerts-v"
