@@ -16,7 +16,8 @@ from stack_parts import needs
 from ytwatcher.errors import OutsideError
 from ytwatcher.setting_keys import variable
 from ytwatcher.streaming.connection import kafka_config
-from ytwatcher.streaming.handover import groups, hand_over
+from ytwatcher.streaming.groups import delivering
+from ytwatcher.streaming.handover import hand_over
 
 
 def person(folder: Path, s: Stage, delivery: str = "connect") -> Home:
@@ -64,20 +65,20 @@ def test_from_a_dry_run_to_the_end(tmp_path: Path) -> None:
 
 def read_one_ourselves(s: Stage) -> None:
     """As our own delivery would before the change."""
-    with closing(Consumer({**kafka_config(s.streaming), "group.id": groups(s.streaming)[0]})) as consumer:
+    with closing(Consumer({**kafka_config(s.streaming), "group.id": delivering(s.streaming)[0]})) as consumer:
         consumer.commit(offsets=[TopicPartition(s.names.outbound, 0, 1)], asynchronous=False)
 
 
 def committed(s: Stage) -> int:
     """Where our own delivery would begin."""
-    with closing(Consumer({**kafka_config(s.streaming), "group.id": groups(s.streaming)[0]})) as consumer:
+    with closing(Consumer({**kafka_config(s.streaming), "group.id": delivering(s.streaming)[0]})) as consumer:
         return consumer.committed([TopicPartition(s.names.outbound, 0)], 30)[0].offset
 
 
 @needs("broker", "registry", "connect")
 def test_nothing_is_handed_over_while_we_still_deliver_ourselves() -> None:
     with stage(deployed=False) as s:
-        ours, theirs = groups(s.streaming)
+        ours, theirs = delivering(s.streaming)
         s.produce((CHAT, "ours"))
         with closing(Consumer({**kafka_config(s.streaming), "group.id": ours, "auto.offset.reset": "earliest"})) as consumer:
             consumer.subscribe([s.names.outbound])

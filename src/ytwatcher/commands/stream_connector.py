@@ -18,7 +18,8 @@ from ytwatcher.settings import Streaming
 from ytwatcher.store import mirror
 from ytwatcher.streaming import topics
 from ytwatcher.streaming.connect import EVERYWHERE, LIMITS, TOKEN_REFERENCE, Flavour, Status, changes, configuration, open_connect
-from ytwatcher.streaming.handover import groups, hand_over
+from ytwatcher.streaming.groups import delivering
+from ytwatcher.streaming.handover import hand_over
 
 app = typer.Typer(
     add_completion=False,
@@ -107,7 +108,7 @@ async def _deploy(streaming: Streaming, config: dict[str, str]) -> int:
             await connect.check(config)
             await asyncio.to_thread(topics.ensure, streaming)
             if current is None:
-                ours, connects = groups(streaming)
+                ours, connects = delivering(streaming)
                 await asyncio.to_thread(hand_over, streaming, ours, connects)
             await connect.deploy(config)
     return len(changed)
@@ -128,7 +129,7 @@ async def _remove(streaming: Streaming) -> bool:
     async with open_connect(streaming) as connect:
         removed = await connect.remove()
     if removed:
-        ours, connects = groups(streaming)
+        ours, connects = delivering(streaming)
         await asyncio.to_thread(hand_over, streaming, connects, ours)
     return removed
 

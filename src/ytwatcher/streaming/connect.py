@@ -9,7 +9,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import files
@@ -27,6 +27,7 @@ TOKEN_REFERENCE = "${env:TELEGRAM_BOT_TOKEN}"  # noqa: S105 - where the worker f
 PATIENCE = 60.0
 """Seconds until a new connector has to run; a worker that has just lost another one takes its time."""
 LOOK_EVERY = 0.2
+BEGINS_WITHIN = 3.0
 LONGEST_FAULT = 500
 _APICURIO = "/apis/ccompat/"
 _SECRET_KEY = re.compile(r"password|secret|token|jaas|user\.info|credentials$", re.IGNORECASE)
@@ -223,6 +224,10 @@ class Connect:
             OutsideError: there is none, or it does not run.
         """
         await self._need("POST", f"{self._path}/restart?includeTasks=true")
+        # It is done some time after it was accepted: until then the old ones still say that they run.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BEGINS_WITHIN):
+                await self._until(lambda status: status is not None and not status.runs, "begun to restart")
         await self._until_running()
 
     async def remove(self) -> bool:

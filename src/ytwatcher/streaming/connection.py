@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -18,6 +17,7 @@ from confluent_kafka.schema_registry.error import OAuthTokenError, SchemaRegistr
 from ytwatcher.errors import OutsideError
 from ytwatcher.secret import Secret
 from ytwatcher.settings import Streaming
+from ytwatcher.streaming.kafka_log import kafka_logger
 
 
 class _Client(Protocol):
@@ -56,8 +56,10 @@ def kafka_config(streaming: Streaming) -> dict[str, Any]:
         "bootstrap.servers": streaming.bootstrap,
         "client.id": "ytwatcher",
         "security.protocol": streaming.security_protocol,
+        # Where no broker is left it begins anew with the first ones, each time with the shortest pause: 0.1 s unless we say so.
+        "reconnect.backoff.ms": 1000,
         "reconnect.backoff.max.ms": 5000,
-        "logger": logging.getLogger("librdkafka"),
+        "logger": kafka_logger(),
         **_files(streaming),
         **_login(streaming),
     }
@@ -209,7 +211,7 @@ def kafka_client(kind: Callable[[dict[str, Any]], Client], streaming: Streaming,
         raise kafka_fault(_refusal(client, said, streaming) or error.args[0], doing, streaming) from None
     finally:
         # Only now: one that is closed cannot be asked for what its connection said. And not left to the collector of cycles, which may run
-        # in the client's own thread: to end it there would end the process.
+        # in any thread, the client's own one too.
         if isinstance(client, Consumer):
             client.close()
         elif isinstance(client, AdminClient):

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import re
-import time
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # it is public, but not in __all__
 
 from ytwatcher.errors import OutsideError
 from ytwatcher.settings import Streaming
-from ytwatcher.streaming import names
+from ytwatcher.streaming import groups, names
 from ytwatcher.streaming.connection import ADMIN_SECONDS, admin_client, kafka_config, kafka_fault
-from ytwatcher.streaming.handover import groups
+from ytwatcher.streaming.groups import Offsets, committed, delete, group_client
 
-T = TypeVar("T")
-Offsets = dict[tuple[str, int], int]
-"""By topic and partition."""
 COUNTED = 1000
 """Records that are counted one by one at most."""
-LOOK_EVERY = 0.2
-_SOON = (KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.NOT_COORDINATOR)
 _KSQLDB_GROUP = re.compile(r"_confluent-ksql-.+query_(\w+)")
 
 
@@ -54,7 +47,7 @@ class Lag:
 
 def delivering(streaming: Streaming) -> Reader:
     """Who reads the alerts: we, or Connect."""
-    ours, connects = groups(streaming)
+    ours, connects = groups.delivering(streaming)
     return Reader(connects if streaming.delivery == "connect" else ours, names.topics(streaming.prefix).outbound)
 
 
@@ -69,8 +62,16 @@ def readers(streaming: Streaming, engine: str, parts: Sequence[str]) -> list[Rea
         return [Reader(f"{prefix}yt-readings-flink", topics.videos), Reader(f"{prefix}yt-rules-flink", topics.rules)]
     with admin_client(streaming, "looking for the queries' groups") as admin:
         listed = admin.list_consumer_groups(request_timeout=ADMIN_SECONDS).result().valid or []
-        theirs = [one.group_id for one in listed if (found := _KSQLDB_GROUP.fullmatch(one.group_id)) and found[1] in parts]
-        return [Reader(group, topic) for group in theirs for topic in sorted({one.topic for one in _committed(admin, group)})]
+        there = list(admin.list_topics(timeout=ADMIN_SECONDS).topics)
+    theirs = [one.group_id for one in listed if (found := _KSQLDB_GROUP.fullmatch(one.group_id)) and found[1] in parts]
+    return [reader for group in theirs for reader in _reads(streaming, group, there)]
+
+
+def _reads(streaming: Streaming, group: str, topics: Sequence[str]) -> list[Reader]:
+    """What it has noted something of: our topics, and those that a query of ksqlDB keeps for itself, which begin with its group's name."""
+    ours = [topic for topic in topics if topic in names.topics(streaming.prefix) or topic.startswith(group)]
+    with group_client(streaming, group) as client:
+        return [Reader(group, topic) for topic in sorted({topic for topic, _ in committed(client, ours)})]
 
 
 def lags(streaming: Streaming, readers: Sequence[Reader]) -> list[Lag]:
@@ -106,7 +107,7 @@ def ends(streaming: Streaming, topics: Sequence[str]) -> dict[str, str]:
 def unread(streaming: Streaming, reader: Reader, isolation: str = "read_uncommitted") -> Generator[Message, None, None]:
     """The records that a reader has still to read, whatever they are. Blocks."""
     with admin_client(streaming, "looking at the readers") as admin:
-        begin, end = _begin(admin, reader), _ends(admin, _partitions(admin, reader.topic))
+        begin, end = _begin(streaming, admin, reader), _ends(admin, _partitions(admin, reader.topic))
     yield from _rest(streaming, begin, end, isolation)
 
 
@@ -118,15 +119,11 @@ def forget(streaming: Streaming) -> None:
     """
     with admin_client(streaming, "forgetting how far the engine was") as admin:
         for reader in readers(streaming, "flink", ()):
-            _of_group(partial(_delete, admin, reader.group))
-
-
-def _delete(admin: AdminClient, group: str) -> None:
-    admin.delete_consumer_groups([group], request_timeout=ADMIN_SECONDS)[group].result()
+            delete(admin, reader.group)
 
 
 def _lag(streaming: Streaming, admin: AdminClient, reader: Reader) -> Lag:
-    begin, end = _begin(admin, reader), _ends(admin, _partitions(admin, reader.topic))
+    begin, end = _begin(streaming, admin, reader), _ends(admin, _partitions(admin, reader.topic))
     behind = Counter({number: offset - begin[topic, number] for (topic, number), offset in end.items()})
     if behind.total() and reader.topic == names.topics(streaming.prefix).outbound:
         with closing(_rest(streaming, begin, end)) as left:
@@ -135,9 +132,10 @@ def _lag(streaming: Streaming, admin: AdminClient, reader: Reader) -> Lag:
     return Lag(*reader, behind.total(), worst, most)
 
 
-def _begin(admin: AdminClient, reader: Reader) -> Offsets:
+def _begin(streaming: Streaming, admin: AdminClient, reader: Reader) -> Offsets:
     """Where it goes on: what it noted, or the first record that is there."""
-    noted = {(one.topic, one.partition): one.offset for one in _committed(admin, reader.group)}
+    with group_client(streaming, reader.group) as client:
+        noted = committed(client, [reader.topic])
     return {one: max(offset, noted.get(one, 0)) for one, offset in _ends(admin, _partitions(admin, reader.topic), first=True).items()}
 
 
@@ -187,25 +185,3 @@ def _ends(
         return {}
     asked = admin.list_offsets(dict.fromkeys(partitions, spec), isolation_level=isolation, request_timeout=ADMIN_SECONDS)
     return {(one.topic, one.partition): future.result().offset for one, future in asked.items()}
-
-
-def _committed(admin: AdminClient, group: str) -> list[TopicPartition]:
-    """What the group has noted; nothing where there is no such group."""
-    asked = ConsumerGroupTopicPartitions(group)
-    noted = _of_group(lambda: admin.list_consumer_group_offsets([asked], request_timeout=ADMIN_SECONDS)[group].result())
-    return [one for one in (noted and noted.topic_partitions) or [] if one.offset >= 0]
-
-
-def _of_group(ask: Callable[[], T]) -> T | None:
-    """What is answered of a group, None where there is no such group. A broker that has just become its coordinator is given some time."""
-    ends_at = time.monotonic() + ADMIN_SECONDS
-    while True:
-        try:
-            return ask()
-        except KafkaException as error:
-            code = error.args[0].code()
-            if code == KafkaError.GROUP_ID_NOT_FOUND:
-                return None
-            if code not in _SOON or time.monotonic() > ends_at:
-                raise
-        time.sleep(LOOK_EVERY)

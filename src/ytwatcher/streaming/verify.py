@@ -21,8 +21,8 @@ from ytwatcher.store.mirror import Wanted
 from ytwatcher.store.publications import Publication
 from ytwatcher.streaming import mirror, names
 from ytwatcher.streaming.codec import Decoder
-from ytwatcher.streaming.connection import ADMIN_SECONDS, admin_client, kafka_client
-from ytwatcher.streaming.handover import groups, offsets
+from ytwatcher.streaming.connection import ADMIN_SECONDS, kafka_client
+from ytwatcher.streaming.groups import committed, delivering, group_client
 from ytwatcher.streaming.names import CANARY, NOBODY
 from ytwatcher.streaming.publisher import Session
 from ytwatcher.streaming.tail import progress
@@ -206,14 +206,15 @@ def _alert(outbound: _Topic, canary: _Canary, patience: float, *, again: bool) -
 
 def _delivered(streaming: Streaming, canary: _Canary, alert: Seen, patience: float) -> Stage:
     """Until whoever delivers has noted that it is done with the alert."""
-    ours, connects = groups(streaming)
+    ours, connects = delivering(streaming)
     group, name, seconds = (
         (ours, "our delivery", patience) if streaming.delivery == "ours" else (connects, "Connect", patience + CONNECT_COMMITS)
     )
     ends_at = time.monotonic() + seconds
-    with admin_client(streaming, f"looking at {group}") as admin:
+    topic = names.topics(streaming.prefix).outbound
+    with group_client(streaming, group) as client:
         while time.monotonic() < ends_at:
-            if offsets(admin, group, names.topics(streaming.prefix).outbound).get(alert.partition, 0) > alert.offset:
+            if committed(client, [topic]).get((topic, alert.partition), 0) > alert.offset:
                 return Stage(name, canary.since(alert.at_ms))
             time.sleep(LOOK_EVERY)
     return Stage(name, None)
