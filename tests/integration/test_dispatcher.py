@@ -101,6 +101,18 @@ def test_a_pause_that_telegram_asks_for_is_kept_for_the_chat(tmp_path: Path) -> 
     play(tmp_path, scene)
 
 
+def test_a_pause_that_begins_between_two_milliseconds_is_kept_to_its_end(tmp_path: Path) -> None:
+    async def scene(s: Stage) -> None:
+        s.telegram.fail("sendMessage", "tooMany429", times=1, retry_after=40)
+        await s.run(timedelta(microseconds=1_700))
+        await s.alert("telegram:1")
+        await s.run(MINUTE)
+        assert [message.at - START for message in s.telegram.messages] == [40 * SECOND + timedelta(milliseconds=2)]
+        assert s.telegram.violations == 0
+
+    play(tmp_path, scene)
+
+
 def test_pauses_asked_for_two_chats_are_kept_for_all(tmp_path: Path) -> None:
     async def scene(s: Stage) -> None:
         s.telegram.fail("sendMessage", "tooMany429", times=2, retry_after=30)

@@ -16,6 +16,7 @@ from ytwatcher.core.model import (
     RuleKind,
     SubjectId,
     SubjectState,
+    first_ms,
     from_ms,
     to_ms,
 )
@@ -31,6 +32,12 @@ def test_milliseconds_and_times_are_each_other(ms: int) -> None:
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_a_time_never_becomes_later_by_storing_it(at: datetime) -> None:
     assert timedelta(0) <= at - from_ms(to_ms(at)) < timedelta(milliseconds=1)
+
+
+@given(st.integers(0, 10**16))
+def test_what_may_not_happen_earlier_never_becomes_earlier_by_storing_it(microseconds: int) -> None:
+    at = EPOCH + timedelta(microseconds=microseconds)
+    assert timedelta(0) <= from_ms(first_ms(at)) - at < timedelta(milliseconds=1)
 
 
 def test_a_time_in_another_zone_is_the_same_instant() -> None:

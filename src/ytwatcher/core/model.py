@@ -37,6 +37,11 @@ def to_ms(at: datetime) -> int:
     return delta.days * 86_400_000 + delta.seconds * 1000 + delta.microseconds // 1000
 
 
+def first_ms(at: datetime) -> int:
+    """The first whole millisecond that is not before this: how an instant is kept before which nothing may happen."""
+    return to_ms(at + timedelta(microseconds=999))
+
+
 @lru_cache(maxsize=4096)
 def from_ms(ms: int) -> datetime:
     """The aware UTC time of milliseconds since 1970."""

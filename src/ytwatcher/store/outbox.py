@@ -16,7 +16,7 @@ from datetime import datetime
 
 from ytwatcher.core.addresses import CONSOLE
 from ytwatcher.core.findings import Item
-from ytwatcher.core.model import Alert, Lane, Metric, RuleId, RuleKind, SubjectId, from_ms, to_ms
+from ytwatcher.core.model import Alert, Lane, Metric, RuleId, RuleKind, SubjectId, first_ms, from_ms, to_ms
 from ytwatcher.core.phrases import Phrase, Spoken, in_english, put_together
 from ytwatcher.core.policy import Decision, Hold, Recipient, Suppress, Tell, decide
 from ytwatcher.core.reasons import ENDED
@@ -259,7 +259,7 @@ def record_retry(con: sqlite3.Connection, message_pk: int, next_at: datetime, er
     con.execute(
         "UPDATE message SET state = 'pending', next_at = ?, last_error = ?, as_plain = max(as_plain, ?)"
         " WHERE pk = ? AND state IN ('pending', 'sending')",
-        (to_ms(next_at), error, as_plain, message_pk),
+        (first_ms(next_at), error, as_plain, message_pk),
     )
 
 

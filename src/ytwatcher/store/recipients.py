@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ytwatcher.core.addresses import CONSOLE
-from ytwatcher.core.model import from_ms, to_ms
+from ytwatcher.core.model import first_ms, from_ms, to_ms
 from ytwatcher.core.phrases import Phrase, taken_apart
 from ytwatcher.core.policy import Recipient, digest_text, parse_digest, parse_quiet, quiet_text
 from ytwatcher.store.subjects import ms_or_none
@@ -190,7 +190,7 @@ def _set_state(con: sqlite3.Connection, pk: int, state: str, reason: str) -> str
 
 def throttle(con: sqlite3.Connection, chat: str, until: datetime) -> None:
     """Nothing is sent to the chat, in any of its topics, before `until`."""
-    con.execute("UPDATE recipient SET not_before = ? WHERE address = ? OR address LIKE ?", (to_ms(until), chat, f"{chat}:%"))
+    con.execute("UPDATE recipient SET not_before = ? WHERE address = ? OR address LIKE ?", (first_ms(until), chat, f"{chat}:%"))
 
 
 def migrate(con: sqlite3.Connection, old_chat: str, new_chat: str) -> None:
