@@ -40,8 +40,9 @@ def run(folder: Path, *, videos: int = 100_000, many: int = 1_000_000, read: int
         f" {read:,} videos once. *Store only* writes the very same rows with prepared statements and judges nothing. The *naive loop* reads"
         " the last row, compares and inserts, row by row, in transactions of the same size, without settling, rules or alerts.",
         rows,
-        "Python. Nearly all of these readings are quiet (docs/architecture.md); of the processor's time for one about two fifths is"
-        " SQLite's and the reading of stored states, the rest decides, works out when to read again, and makes the rows.",
+        "Python. Nearly all of these readings are quiet (docs/architecture.md). What the store alone takes for one is the smaller part of"
+        " its time; in the other part its stored counts and the rules on it are looked up, it is decided on, and it is worked out when to"
+        " read again.",
     )
 
 

@@ -46,6 +46,7 @@ from ytwatcher.streaming import lag, names, schemas, topics
 from ytwatcher.streaming.codec import Decoder
 from ytwatcher.streaming.connect import Flavour, configuration, open_connect
 from ytwatcher.streaming.connection import kafka_config
+from ytwatcher.streaming.groups import committed, group_client
 from ytwatcher.streaming.way import open_engine
 
 SPEED = 20.0
@@ -131,7 +132,13 @@ class Stage:
         self.start_process()
 
     def _replace_ended(self) -> None:
-        """As a supervisor would: a process that has ended by itself is started anew."""
+        """As a supervisor would: a process that has ended by itself is started anew.
+
+        So is Flink's worker: Flink ends one that cannot end its transactions while the broker is away (by itself it would not come back).
+        """
+        if "taskmanager" not in shared_stack().running():
+            self.note("Flink has ended its worker")
+            shared_stack().start("taskmanager")
         if self._processes and self._processes[0].ends_within(0):
             ended = self._processes.pop(0)
             self.note(f"a process ended by itself with {ended.ended()}: {ended.printed[-3000:]}")
@@ -152,6 +159,11 @@ class Stage:
         pid, most = self.leader.process.pid, resource.RLIM_INFINITY
         if not self.leader.ends_within(0):
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (most if room is None else room, most))
+
+    def said(self) -> str:
+        """What our processes printed, but for the readings that they took and the brokers that they did not reach."""
+        often = ("answer_taken", "FAIL [")
+        return "\n".join(line for line in self.printed().splitlines() if not any(words in line for words in often))
 
     def printed(self) -> str:
         return "".join(process.printed for process in (*self.ended, *self._processes))
@@ -181,7 +193,7 @@ class Stage:
     def until(self, what: str, look: Callable[[], bool], seconds: float = PATIENCE) -> None:
         ends_at = time.monotonic() + seconds
         while not look():
-            assert time.monotonic() < ends_at, f"{what}: not within {seconds:.0f} s. {self.told}\n{self.ends()}\n{self.printed()[-6000:]}"
+            assert time.monotonic() < ends_at, f"{what}: not within {seconds:.0f} s. {self.told}\n{self.ends()}\n{self.said()[-6000:]}"
             self._replace_ended()
             self.pause(0.1)
 
@@ -290,7 +302,8 @@ class Stage:
         return found
 
     def ends(self) -> str:
-        """Where the readings and the alerts end, for those who read all and for those who read what is committed: what is open shows."""
+        """Where the readings and the alerts end, for those who read all and for those who read what is committed: what is open shows; and
+        how far each reader has noted that it is."""
         found = []
         for isolation in ("read_uncommitted", "read_committed"):
             consumer = Consumer({**kafka_config(self.streaming), "group.id": f"{self.streaming.prefix}ends", "isolation.level": isolation})
@@ -298,6 +311,9 @@ class Stage:
                 for topic in (self.names.videos, self.names.outbound):
                     marks = [consumer.get_watermark_offsets(TopicPartition(topic, number), 5) for number in range(PARTITIONS)]
                     found.append(f"{topic}, {isolation}: {[mark[1] if mark else None for mark in marks]}")
+        for reader in (lag.delivering(self.streaming), *lag.readers(self.streaming, "flink", ())):
+            with group_client(self.streaming, reader.group) as client:
+                found.append(f"{reader.group}: {[offset for _, offset in sorted(committed(client, [reader.topic]).items())]}")
         return "\n".join(found)
 
     def readings_end(self) -> list[int]:

@@ -15,7 +15,7 @@ from stack import Part
 from stack_parts import needs, shared_stack
 from ytwatcher.core.model import from_ms
 from ytwatcher.errors import OutsideError
-from ytwatcher.streaming.engines.flink import FILE, Job, cause, plan_jobs
+from ytwatcher.streaming.engines.flink import FILE, Flink, Job, cause, plan_jobs
 from ytwatcher.streaming.engines.plan import Action, Deployment, statements
 from ytwatcher.streaming.vectors.cases import Case, in_order
 from ytwatcher.streaming.vectors.drive import all_cases, compare, judge
@@ -100,14 +100,25 @@ def a_job_that_is_gone_with_its_cluster_is_brought_back_from_its_newest_checkpoi
 ) -> None:
     send_phase(stage, case)
     assert with_flink(wanted, lambda engine: engine.recover()) == "", "it runs"
-    for part in ("taskmanager", "jobmanager"):
-        shared_stack().kill(part)
+    shared_stack().kill("taskmanager")
+    assert with_flink(wanted, misses_its_worker)
+    shared_stack().kill("jobmanager")
     with pytest.raises(OutsideError, match=r"Flink does not answer at http://127\.0\.0\.1:\d+ \(ConnectError\)"):
         with_flink(wanted, deploy)
     shared_stack().up(REAL)
     assert "/life_yt-alerts-v1/" in with_flink(wanted, lambda engine: engine.recover())
     a_second_copy_is_ended(wanted)
     send_phase(stage, case, 1)
+
+
+async def misses_its_worker(engine: Flink) -> bool:
+    """Whether that is said, soon after the manager has noticed."""
+    for _ in range(300):
+        (part,) = await engine.status()
+        if part.fault.startswith("no worker (TaskManager) is there to run it"):
+            return True
+        await asyncio.sleep(0.2)
+    return False
 
 
 def a_second_copy_is_ended(wanted: Deployment) -> None:

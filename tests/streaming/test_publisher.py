@@ -234,9 +234,9 @@ def test_topics_are_made_as_asked_and_then_compared() -> None:
     assert f"{own.videos}: partitions is 3, the settings ask for 4" in again.differences
     assert f"{own.changes}: retention.ms is 172800000, the settings ask for 259200000" in again.differences
     assert f"{own.rules}: partitions is 3, the settings ask for 4" in again.differences and len(again.differences) == 9
-    assert not topics.lost(settings, own.videos, report.ids[own.videos])
-    assert topics.lost(settings, own.videos, "another")
-    assert topics.lost(settings, "nowhere", "an id")
+    assert not topics.lost(settings, report.ids)
+    assert topics.lost(settings, {**report.ids, own.rules: "another"})
+    assert topics.lost(settings, {**report.ids, "nowhere": "an id"})
 
 
 @needs("broker")

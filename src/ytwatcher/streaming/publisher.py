@@ -240,10 +240,9 @@ class Publisher:
         return self._session
 
     def _outlived(self) -> bool:
-        """Whether the topic of readings or a schema of the session is gone. A registry that is away for a while changes nothing. Blocks."""
+        """Whether a topic or a schema of the session is gone. A registry that is away for a while changes nothing. Blocks."""
         assert self._session is not None  # the caller has seen to it
-        readings = names.topics(self._streaming.prefix).videos
-        if topics.lost(self._streaming, readings, self._session.report.ids[readings]):
+        if topics.lost(self._streaming, self._session.report.ids):
             return True
         try:
             return schemas.ensure(self._streaming) != self._session.ids

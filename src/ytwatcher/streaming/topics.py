@@ -104,20 +104,20 @@ def _described(admin: AdminClient, topics: Sequence[str]) -> dict[str, Any]:
     raise AssertionError("the last try returns or raises")
 
 
-def lost(streaming: Streaming, topic: str, known_id: str) -> bool:
-    """Whether the topic is not there any more, or is another one of that name. Blocks.
+def lost(streaming: Streaming, known: Mapping[str, str]) -> bool:
+    """Whether one of these topics (name -> its own id) is not there any more, or is another one of that name. Blocks.
 
     Raises:
         OutsideError: as `ensure`.
     """
     with admin_client(streaming, "looking at the topics") as admin:
+        described = admin.describe_topics(TopicCollection([*known]), request_timeout=ADMIN_SECONDS)
         try:
-            description = _result(admin.describe_topics(TopicCollection([topic]), request_timeout=ADMIN_SECONDS)[topic])
+            return any(str(_result(future).topic_id) != known[name] for name, future in described.items())
         except KafkaException as error:
             if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 return True
             raise
-    return str(description.topic_id) != known_id
 
 
 def _wanted(streaming: Streaming) -> list[NewTopic]:

@@ -29,6 +29,10 @@ _CAUSE = re.compile(r"(?:Caused by: |^)([\w.$]+(?:Exception|Error): [^\n]*)", re
 _ON_PURPOSE = frozenset({"CANCELED", "FINISHED"})
 _ENDED = _ON_PURPOSE | {"FAILED"}
 _COPY = "it runs twice, as when whoever started it died on the way"
+_NO_WORKER = (
+    "no worker (TaskManager) is there to run it; start one. Flink ends a worker that cannot end its transactions while Kafka is away:"
+    " keep it under something that starts it again"
+)
 _CHECKPOINTS = "execution.checkpointing.dir"
 
 
@@ -125,8 +129,16 @@ class Flink:
         at = from_ms(newest["latest_ack_timestamp"]) if newest else None
         thrown = await self._exception(job.id, after_ms=newest["trigger_timestamp"] if newest else 0)
         tasks = await self._tasks(job.id)
-        fault = thrown or ("" if job.state == "RUNNING" and tasks == {"RUNNING"} else f"its tasks are {', '.join(sorted(tasks)).lower()}")
+        runs = job.state == "RUNNING" and tasks == {"RUNNING"}
+        fault = thrown or ("" if runs else f"its tasks are {', '.join(sorted(tasks)).lower()}")
+        if not runs and (await self._overview()).get("taskmanagers") == 0:
+            fault = _NO_WORKER
         return Part(job.name, job.state, fault, newest["external_path"] if newest else "", at)
+
+    async def _overview(self) -> dict[str, Any]:
+        """How many workers and free slots the cluster has."""
+        body = (await self._manager.call("GET", "/overview")).body
+        return body if isinstance(body, dict) else {}
 
     async def _completed(self, job_id: str) -> dict[str, Any] | None:
         """The newest completed checkpoint."""
@@ -197,7 +209,7 @@ class Flink:
 
         fault = await _until(fault_or_checkpoint)
         if fault is None:
-            free = (await self._manager.call("GET", "/overview")).body.get("slots-available", 0)
+            free = (await self._overview()).get("slots-available", 0)
             fault = f"it has made no checkpoint within {PATIENCE:.0f} seconds; {free} task slots are free"
         if fault:
             raise self._manager.fault(f"does not keep {self._deployment.job} running", fault)
