@@ -46,7 +46,7 @@ from ytwatcher.streaming import lag, names, schemas, topics
 from ytwatcher.streaming.codec import Decoder
 from ytwatcher.streaming.connect import Flavour, configuration, open_connect
 from ytwatcher.streaming.connection import kafka_config
-from ytwatcher.streaming.groups import committed, group_client
+from ytwatcher.streaming.groups import committed, group_client, partitions
 from ytwatcher.streaming.way import open_engine
 
 SPEED = 20.0
@@ -313,7 +313,8 @@ class Stage:
                     found.append(f"{topic}, {isolation}: {[mark[1] if mark else None for mark in marks]}")
         for reader in (lag.delivering(self.streaming), *lag.readers(self.streaming, "flink", ())):
             with group_client(self.streaming, reader.group) as client:
-                found.append(f"{reader.group}: {[offset for _, offset in sorted(committed(client, [reader.topic]).items())]}")
+                noted = committed(client, partitions(client, [reader.topic]))
+                found.append(f"{reader.group}: {[offset for _, offset in sorted(noted.items())]}")
         return "\n".join(found)
 
     def readings_end(self) -> list[int]:

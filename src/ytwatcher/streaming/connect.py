@@ -28,6 +28,7 @@ PATIENCE = 60.0
 """Seconds until a new connector has to run; a worker that has just lost another one takes its time."""
 LOOK_EVERY = 0.2
 BEGINS_WITHIN = 3.0
+"""Seconds until a restart that was accepted shows; one that is over sooner is not seen at all."""
 LONGEST_FAULT = 500
 _APICURIO = "/apis/ccompat/"
 _SECRET_KEY = re.compile(r"password|secret|token|jaas|user\.info|credentials$", re.IGNORECASE)
@@ -223,11 +224,12 @@ class Connect:
         Raises:
             OutsideError: there is none, or it does not run.
         """
+        before = await self.status()
         await self._need("POST", f"{self._path}/restart?includeTasks=true")
-        # It is done some time after it was accepted: until then the old ones still say that they run.
+        # It is done some time after it was accepted: until then the old ones say what they said before, also what ended them.
         with suppress(TimeoutError):
             async with asyncio.timeout(BEGINS_WITHIN):
-                await self._until(lambda status: status is not None and not status.runs, "begun to restart")
+                await self._until(lambda status: status != before, "begun to restart")
         await self._until_running()
 
     async def remove(self) -> bool:

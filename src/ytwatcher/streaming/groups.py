@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
@@ -36,15 +36,19 @@ def group_client(streaming: Streaming, group: str) -> AbstractContextManager[Con
     return kafka_client(Consumer, streaming, f"looking at {group}", group_id=group, isolation_level="read_uncommitted")
 
 
-def committed(client: Consumer, topics: Iterable[str]) -> Offsets:
-    """What the client's group has noted of these topics; nothing where there is no such group or topic. Blocks.
+def partitions(client: AdminClient | Consumer, topics: Iterable[str]) -> list[TopicPartition]:
+    """All partitions of those topics that are there. Blocks."""
+    there = client.list_topics(timeout=ADMIN_SECONDS).topics
+    return [TopicPartition(topic, number) for topic in topics if topic in there for number in there[topic].partitions]
+
+
+def committed(client: Consumer, asked: Sequence[TopicPartition]) -> Offsets:
+    """What the client's group has noted of these partitions; nothing where there is no such group. Blocks.
 
     Raises:
         KafkaException: as `of_group`.
     """
-    there = client.list_topics(timeout=ADMIN_SECONDS).topics
-    asked = [TopicPartition(topic, number) for topic in topics if topic in there for number in there[topic].partitions]
-    found = of_group(lambda: client.committed(asked, ADMIN_SECONDS)) if asked else None
+    found = of_group(lambda: client.committed([*asked], ADMIN_SECONDS)) if asked else None
     return {(one.topic, one.partition): one.offset for one in found or () if one.offset >= 0}
 
 

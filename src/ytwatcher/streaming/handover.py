@@ -10,7 +10,7 @@ from ytwatcher.errors import OutsideError
 from ytwatcher.settings import Streaming
 from ytwatcher.streaming import names
 from ytwatcher.streaming.connection import ADMIN_SECONDS, admin_client
-from ytwatcher.streaming.groups import LOOK_EVERY, committed, group_client, members
+from ytwatcher.streaming.groups import LOOK_EVERY, committed, group_client, members, partitions
 
 PATIENCE = 30.0
 """Seconds until whoever read before has left; Connect ends a task some time after its connector is gone."""
@@ -33,8 +33,9 @@ def hand_over(streaming: Streaming, before: str, after: str, patience: float = P
                 )
             time.sleep(LOOK_EVERY)
         with group_client(streaming, before) as one, group_client(streaming, after) as other:
-            ended, was = committed(one, [topic]), committed(other, [topic])
-        begin = [TopicPartition(*partition, max(offset, was.get(partition, 0))) for partition, offset in ended.items()]
+            asked = partitions(one, [topic])
+            ended, was = committed(one, asked), committed(other, asked)
+        begin = [TopicPartition(*place, max(offset, was.get(place, 0))) for place, offset in ended.items()]
         if begin:
             altered = admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(after, begin)], request_timeout=ADMIN_SECONDS)
             altered[after].result()

@@ -17,7 +17,7 @@ from ytwatcher.errors import OutsideError
 from ytwatcher.settings import Streaming
 from ytwatcher.streaming import groups, names
 from ytwatcher.streaming.connection import ADMIN_SECONDS, admin_client, kafka_config, kafka_fault
-from ytwatcher.streaming.groups import Offsets, committed, delete, group_client
+from ytwatcher.streaming.groups import Offsets, committed, delete, group_client, partitions
 
 COUNTED = 1000
 """Records that are counted one by one at most."""
@@ -71,7 +71,7 @@ def _reads(streaming: Streaming, group: str, topics: Sequence[str]) -> list[Read
     """What it has noted something of: our topics, and those that a query of ksqlDB keeps for itself, which begin with its group's name."""
     ours = [topic for topic in topics if topic in names.topics(streaming.prefix) or topic.startswith(group)]
     with group_client(streaming, group) as client:
-        return [Reader(group, topic) for topic in sorted({topic for topic, _ in committed(client, ours)})]
+        return [Reader(group, topic) for topic in sorted({topic for topic, _ in committed(client, partitions(client, ours))})]
 
 
 def lags(streaming: Streaming, readers: Sequence[Reader]) -> list[Lag]:
@@ -90,14 +90,14 @@ def drained(streaming: Streaming, readers: Sequence[Reader]) -> bool:
     with admin_client(streaming, "waiting for the engine") as admin:
         if any(_lag(streaming, admin, reader).behind for reader in readers):
             return False
-        written = [one for topic in (topics.changes, topics.outbound) for one in _partitions(admin, topic)]
+        written = partitions(admin, (topics.changes, topics.outbound))
         return _ends(admin, written) == _ends(admin, written, IsolationLevel.READ_COMMITTED)
 
 
 def ends(streaming: Streaming, topics: Sequence[str]) -> dict[str, str]:
     """The end of each topic, in Flink's words: `partition:0,offset:42;partition:1,offset:7`. Blocks."""
     with admin_client(streaming, "looking at the topics") as admin:
-        found = {topic: _ends(admin, _partitions(admin, topic)) for topic in topics}
+        found = {topic: _ends(admin, partitions(admin, [topic])) for topic in topics}
     return {
         topic: ";".join(f"partition:{number},offset:{offset}" for (_, number), offset in sorted(offsets.items()))
         for topic, offsets in found.items()
@@ -107,7 +107,7 @@ def ends(streaming: Streaming, topics: Sequence[str]) -> dict[str, str]:
 def unread(streaming: Streaming, reader: Reader, isolation: str = "read_uncommitted") -> Generator[Message, None, None]:
     """The records that a reader has still to read, whatever they are. Blocks."""
     with admin_client(streaming, "looking at the readers") as admin:
-        begin, end = _begin(streaming, admin, reader), _ends(admin, _partitions(admin, reader.topic))
+        begin, end = _span(streaming, admin, reader)
     yield from _rest(streaming, begin, end, isolation)
 
 
@@ -123,7 +123,7 @@ def forget(streaming: Streaming) -> None:
 
 
 def _lag(streaming: Streaming, admin: AdminClient, reader: Reader) -> Lag:
-    begin, end = _begin(streaming, admin, reader), _ends(admin, _partitions(admin, reader.topic))
+    begin, end = _span(streaming, admin, reader)
     behind = Counter({number: offset - begin[topic, number] for (topic, number), offset in end.items()})
     if behind.total() and reader.topic == names.topics(streaming.prefix).outbound:
         with closing(_rest(streaming, begin, end)) as left:
@@ -132,11 +132,13 @@ def _lag(streaming: Streaming, admin: AdminClient, reader: Reader) -> Lag:
     return Lag(*reader, behind.total(), worst, most)
 
 
-def _begin(streaming: Streaming, admin: AdminClient, reader: Reader) -> Offsets:
-    """Where it goes on: what it noted, or the first record that is there."""
+def _span(streaming: Streaming, admin: AdminClient, reader: Reader) -> tuple[Offsets, Offsets]:
+    """Where the reader goes on, which is what it noted or the first record that is there; and where the topic ends."""
+    asked = partitions(admin, [reader.topic])
     with group_client(streaming, reader.group) as client:
-        noted = committed(client, [reader.topic])
-    return {one: max(offset, noted.get(one, 0)) for one, offset in _ends(admin, _partitions(admin, reader.topic), first=True).items()}
+        noted = committed(client, asked)
+    begin = {one: max(offset, noted.get(one, 0)) for one, offset in _ends(admin, asked, first=True).items()}
+    return begin, _ends(admin, asked)
 
 
 def _rest(streaming: Streaming, begin: Offsets, end: Offsets, isolation: str = "read_committed") -> Generator[Message, None, None]:
@@ -167,21 +169,16 @@ def _rest(streaming: Streaming, begin: Offsets, end: Offsets, isolation: str = "
         consumer.close()
 
 
-def _partitions(admin: AdminClient, topic: str) -> list[TopicPartition]:
-    there = admin.list_topics(timeout=ADMIN_SECONDS).topics
-    return [TopicPartition(topic, number) for number in there[topic].partitions] if topic in there else []
-
-
 def _ends(
     admin: AdminClient,
-    partitions: Sequence[TopicPartition],
+    asked: Sequence[TopicPartition],
     isolation: IsolationLevel = IsolationLevel.READ_UNCOMMITTED,
     *,
     first: bool = False,
 ) -> Offsets:
     """The first, or behind the last, offset of each partition."""
     spec = OffsetSpec.earliest() if first else OffsetSpec.latest()  # type: ignore[no-untyped-call]  # they have no types
-    if not partitions:
+    if not asked:
         return {}
-    asked = admin.list_offsets(dict.fromkeys(partitions, spec), isolation_level=isolation, request_timeout=ADMIN_SECONDS)
-    return {(one.topic, one.partition): future.result().offset for one, future in asked.items()}
+    found = admin.list_offsets(dict.fromkeys(asked, spec), isolation_level=isolation, request_timeout=ADMIN_SECONDS)
+    return {(one.topic, one.partition): future.result().offset for one, future in found.items()}

@@ -213,8 +213,9 @@ def _delivered(streaming: Streaming, canary: _Canary, alert: Seen, patience: flo
     ends_at = time.monotonic() + seconds
     topic = names.topics(streaming.prefix).outbound
     with group_client(streaming, group) as client:
+        asked = [TopicPartition(topic, alert.partition)]
         while time.monotonic() < ends_at:
-            if committed(client, [topic]).get((topic, alert.partition), 0) > alert.offset:
+            if committed(client, asked).get((topic, alert.partition), 0) > alert.offset:
                 return Stage(name, canary.since(alert.at_ms))
             time.sleep(LOOK_EVERY)
     return Stage(name, None)
