@@ -75,9 +75,7 @@ class Refusing:
 
 def test_a_fault_is_told_as_it_is_where_we_may_not_read_what_it_may_come_from(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lag, "admin_client", lambda *_: nullcontext())
-    monkeypatch.setattr(lag, "_partitions", lambda *_: [])
-    monkeypatch.setattr(lag, "_begin", lambda *_: {("yt_videos", 0): 0})
-    monkeypatch.setattr(lag, "_ends", lambda *_: {("yt_videos", 0): 5})
+    monkeypatch.setattr(lag, "_span", lambda *_: ({("yt_videos", 0): 0}, {("yt_videos", 0): 5}))
     monkeypatch.setattr(lag, "Consumer", Refusing)
     nowhere = "http://127.0.0.1:9"
     settings = Streaming(bootstrap="127.0.0.1:9", registry_url=nowhere, engine="flink", flink_url=nowhere, flink_gateway_url=nowhere)
