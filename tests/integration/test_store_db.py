@@ -63,6 +63,18 @@ def test_an_empty_file_becomes_a_journal(path: Path) -> None:
     con.close()
 
 
+def test_a_new_file_that_another_process_is_writing_to_is_waited_for(path: Path) -> None:
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    ending = threading.Timer(0.3, lambda: other.execute("COMMIT"))  # SQLite itself would not wait here, however short that is
+    ending.start()
+    con = open_journal(path)
+    ending.join()
+    assert pragma(con, "journal_mode") == "wal"
+    con.close()
+    other.close()
+
+
 def test_somebody_elses_database_is_refused_and_stays_as_it_is(path: Path) -> None:
     con = sqlite3.connect(path)
     con.execute("CREATE TABLE recipe (name TEXT)")

@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import os
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,6 +25,7 @@ T = TypeVar("T")
 
 APPLICATION_ID = 0x59545741  # "YTWA"
 BUSY_MS = 10_000
+ASK_AGAIN = 0.02
 WHOLE_LOOK = 16 * 2**20
 """A command that only looks reads the whole file first up to this size; in a bigger one it finds damage where it comes across it."""
 HOLDERS_LOOK = 64 * 2**20
@@ -231,13 +233,27 @@ def connect(path: Path) -> sqlite3.Connection:
             _refuse_foreign(connection, path)
             if new:
                 path.chmod(0o600)  # chat ids and titles are nobody else's business
-            connection.execute("PRAGMA journal_mode = WAL")
+            _switch_to_wal(connection)
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
         except BaseException:
             connection.close()
             raise
         return connection
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """As `busy_timeout` would: where two processes open a new file at once, SQLite refuses one of them without waiting."""
+    ends_at = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > ends_at:
+                raise
+            time.sleep(ASK_AGAIN)
+        else:
+            return
 
 
 def _left_open(path: Path) -> bool:
@@ -257,8 +273,10 @@ def _place(path: Path) -> tuple[int, int] | None:
 
 def _refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
     """Before anything is written: somebody else's file must not even change its journal mode."""
+    connection.execute("BEGIN")  # another process may make a new file's tables between the two looks
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    connection.execute("COMMIT")
     if application != APPLICATION_ID and tables:
         raise StorageError(f"{path}: this is an SQLite file, but not a journal of YT Watcher; name another with --data DIR")
 
