@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
+import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
@@ -24,7 +26,7 @@ from ytwatcher.errors import OutsideError
 from ytwatcher.settings import Streaming
 from ytwatcher.store import publications
 from ytwatcher.store.db import Database, open_journal, transaction
-from ytwatcher.streaming import names
+from ytwatcher.streaming import connection, names
 from ytwatcher.streaming.connection import kafka_config, registry_client
 from ytwatcher.streaming.publisher import Publisher
 
@@ -38,6 +40,22 @@ def streaming(**values: Any) -> Streaming:
     at = shared_stack().addresses()
     own = {"bootstrap": at.bootstrap, "registry_url": at.registry, "prefix": f"t{time.time_ns()}_{next(_numbers)}_"}
     return Streaming(**{**own, **values})
+
+
+@contextmanager
+def first_client_lost(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The first client that the module makes has no way to any broker, as one of librdkafka's that has forgotten them all."""
+    made: list[dict[str, Any]] = []
+
+    def first_lost(settings: Streaming) -> dict[str, Any]:
+        made.append(kafka_config(settings))
+        return made[0] | {"bootstrap.servers": "127.0.0.1:9", "log_level": 2} if len(made) == 1 else made[-1]
+
+    monkeypatch.setattr(module, "kafka_config", first_lost)
+    monkeypatch.setattr(module, "SILENT_SECONDS", 0.5)
+    monkeypatch.setattr(connection, "ADMIN_SECONDS", 2.0)
+    yield
+    assert len(made) == 2
 
 
 class Arrived(NamedTuple):

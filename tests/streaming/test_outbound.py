@@ -18,14 +18,14 @@ from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 from journal import Journal
-from publishing_stage import streaming
+from publishing_stage import first_client_lost, streaming
 from stack_parts import require, shared_stack
 from ytwatcher.clock import SystemClock
 from ytwatcher.core.model import to_ms
 from ytwatcher.errors import DiskFullError
 from ytwatcher.settings import Streaming
 from ytwatcher.store.db import Database
-from ytwatcher.streaming import names, schemas, topics
+from ytwatcher.streaming import names, outbound, schemas, topics
 from ytwatcher.streaming.connection import kafka_config, registry_client
 from ytwatcher.streaming.outbound import Outbound
 
@@ -183,6 +183,22 @@ def test_a_broker_that_is_away_is_waited_for(tmp_path: Path, settings: Streaming
             await _until(lambda: arrived(2))
 
     asyncio.run(go())
+
+
+def test_a_consumer_that_forgot_all_brokers_is_replaced(tmp_path: Path, settings: Streaming, monkeypatch: pytest.MonkeyPatch) -> None:
+    rule_id = _journal(tmp_path)
+    _produce(settings, [_record(rule_id, 1)])
+
+    async def go() -> None:
+        async with _consuming(tmp_path, settings) as db:
+
+            async def arrived() -> bool:
+                return len(await db.read(_alerts)) == 1
+
+            await _until(arrived)
+
+    with first_client_lost(outbound, monkeypatch):
+        asyncio.run(go())
 
 
 def test_a_full_disk_is_waited_for_and_nothing_is_committed_before_it_is_stored(tmp_path: Path, settings: Streaming) -> None:

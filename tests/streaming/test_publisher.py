@@ -16,12 +16,12 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.schema_registry import Schema
 
-from publishing_stage import START, Stage, expected, pairs, streaming
+from publishing_stage import START, Stage, expected, first_client_lost, pairs, streaming
 from stack_parts import needs, shared_stack
 from ytwatcher.clock import SystemClock
 from ytwatcher.errors import OutsideError
 from ytwatcher.settings import Streaming
-from ytwatcher.streaming import names, schemas, topics
+from ytwatcher.streaming import names, publisher, schemas, topics
 from ytwatcher.streaming.connection import kafka_config, registry_client
 
 KILLED = Path(__file__).parents[1] / "killed_publisher.py"
@@ -97,6 +97,20 @@ def test_a_broker_that_is_away_costs_only_time(tmp_path: Path) -> None:
 
     asyncio.run(go())
     assert pairs(stage.arrived(4000)) == expected(readings)
+
+
+@needs("broker", "registry")
+def test_a_producer_that_forgot_all_brokers_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage, readings = Stage(tmp_path / "journal.db", streaming()), many(100)
+
+    async def go() -> None:
+        async with stage.publishing():
+            stage.put(readings)
+            await stage.until(lambda: stage.waiting() == 0)
+
+    with first_client_lost(publisher, monkeypatch):
+        asyncio.run(go())
+    assert pairs(stage.arrived(100)) == expected(readings)
 
 
 @needs("broker", "registry")

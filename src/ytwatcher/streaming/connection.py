@@ -235,6 +235,27 @@ def _refusal(client: _Client, said: Sequence[KafkaError], streaming: Streaming) 
     return next((one for one in said if kafka_fault(one, "", streaming).permanent), None)
 
 
+def check_client(client: _Client, streaming: Streaming, doing: str) -> None:
+    """Whether a client that hears nothing can still hear something; an outage is waited for. Blocks, for seconds where it cannot.
+
+    librdkafka forgets every broker, the ones of the settings too, where one that has just come back names none, and by itself it does not
+    look for them again (its issue 5301): it is silent for ever, without an error.
+
+    Raises:
+        OutsideError: Kafka answers others, but not this client; a new one has to take its place.
+    """
+    try:
+        client.list_topics(timeout=LOOK_SECONDS)
+    except KafkaException:
+        try:
+            with admin_client(streaming, doing):
+                pass
+        except OutsideError:
+            return
+        with kafka_errors(doing, streaming):
+            client.list_topics(timeout=ADMIN_SECONDS)
+
+
 def admin_client(streaming: Streaming, doing: str) -> AbstractContextManager[AdminClient]:
     """A client of the brokers' own affairs; raises as `kafka_client`."""
     return kafka_client(AdminClient, streaming, doing)

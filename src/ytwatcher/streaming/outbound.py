@@ -6,6 +6,7 @@ Offsets are committed after the alerts are stored, so a death in between only re
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import timedelta
@@ -21,12 +22,14 @@ from ytwatcher.store import mirror
 from ytwatcher.store.db import Database
 from ytwatcher.streaming import names
 from ytwatcher.streaming.codec import Decoder
-from ytwatcher.streaming.connection import kafka_config, kafka_fault
+from ytwatcher.streaming.connection import check_client, kafka_config, kafka_fault
 
 BATCH = 500
 POLL_SECONDS = 0.2
 FLUSH_SECONDS = 10.0
 AGAIN = timedelta(seconds=5)
+SILENT_SECONDS = 10.0
+"""After so long without a record it is seen whether the consumer would hear of one."""
 log = structlog.get_logger(__name__)
 
 
@@ -83,6 +86,7 @@ class Outbound:
         return consumer
 
     async def _consume(self, consumer: Consumer) -> None:
+        heard_at = time.monotonic()
         with closing(Decoder(self._streaming, self._topics.outbound)) as decoder:
             while True:
                 messages = await asyncio.to_thread(consumer.consume, BATCH, POLL_SECONDS)
@@ -91,6 +95,11 @@ class Outbound:
                 if messages:
                     await self._take(decoder, messages)
                     await asyncio.to_thread(consumer.commit, asynchronous=False)
+                elif time.monotonic() < heard_at + SILENT_SECONDS:
+                    continue
+                else:
+                    await asyncio.to_thread(check_client, consumer, self._streaming, "reading alerts")
+                heard_at = time.monotonic()
 
     async def _take(self, decoder: Decoder, messages: Sequence[Message]) -> None:
         good, bad = await asyncio.to_thread(decoded, self._streaming, decoder, messages)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -30,7 +31,7 @@ from ytwatcher.store.db import Database
 from ytwatcher.store.publications import Publication
 from ytwatcher.streaming import names, schemas, topics
 from ytwatcher.streaming.codec import Encoder
-from ytwatcher.streaming.connection import kafka_config, kafka_errors, kafka_fault
+from ytwatcher.streaming.connection import check_client, kafka_config, kafka_errors, kafka_fault
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,6 +39,8 @@ BATCH = 5_000
 """Records in flight at most."""
 SLICE_SECONDS = 0.5
 LEAVE_SECONDS = 2.0
+SILENT_SECONDS = 10.0
+"""After so long without the last acknowledgement of a batch it is seen whether the producer would hear of one."""
 LOOK_EVERY = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(seconds=30)
 TELL_AFTER = timedelta(hours=1)
@@ -67,6 +70,7 @@ class Session:
         self._topic = names.topics(streaming.prefix).videos
         self._encoder = Encoder(streaming)
         self._error: KafkaError | None = None
+        self._check_at = 0.0
         self._producer = Producer(
             {
                 **kafka_config(streaming),
@@ -96,16 +100,20 @@ class Session:
         with kafka_errors("publishing", self._streaming):
             for _, key, value in batch:
                 self._producer.produce(self._topic, value, key)
+        self._check_at = time.monotonic() + SILENT_SECONDS
 
     def settle(self, seconds: float) -> int:
         """Wait for acknowledgements; returns how many records are still without one.
 
         Raises:
-            OutsideError: one of them failed for good. The session is of no use any more.
+            OutsideError: one of them failed for good, or the producer has lost its way to Kafka. The session is of no use any more.
         """
         left = self._producer.flush(seconds)
         if self._error is not None:
             raise kafka_fault(self._error, "publishing", self._streaming)
+        if left and time.monotonic() >= self._check_at:
+            check_client(self._producer, self._streaming, "publishing")
+            self._check_at = time.monotonic() + SILENT_SECONDS
         return left
 
     def close(self) -> None:
