@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +23,9 @@ from ytwatcher.streaming import lookout, names, strangers
 from ytwatcher.streaming.engines.plan import Flavour, Part
 from ytwatcher.streaming.lookout import Found
 from ytwatcher.streaming.publisher import TELL_AFTER
+
+OPEN_LONG = timedelta(minutes=1)
+"""Flink ends a transaction each second; what is open for so long is stuck."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,12 @@ def needs_a_hand(picture: Picture, streaming: Streaming, now: datetime) -> Itera
     if picture.publisher.oldest_at is not None and now - picture.publisher.oldest_at > TELL_AFTER:
         why = "the log of `ytwatcher run` says why" if picture.runs else "`ytwatcher run` is not running"
         yield f"publisher: readings wait since {age(picture.publisher.oldest_at, now)}; {why}"
+    held = [one.open_since for one in picture.found.readers if one.open_since is not None and now - one.open_since > OPEN_LONG]
+    if held:
+        yield (
+            f"alerts of {age(min(held), now)} cannot be read yet, their transaction is open: the engine ends it with a checkpoint, or else"
+            " the broker does after transaction.timeout.ms (ten minutes with ours)"
+        )
     if not picture.runs and streaming.delivery == "ours" and any(one.behind for one in picture.found.readers[:1]):
         yield "alerts wait in the topic: `ytwatcher run` is not running"
 

@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # it is public, but not in __all__
 
+from ytwatcher.core.model import from_ms
 from ytwatcher.errors import OutsideError
 from ytwatcher.settings import Streaming
 from ytwatcher.streaming import groups, names
@@ -35,7 +37,8 @@ class Reader(NamedTuple):
 class Lag:
     """How many offsets a group has still to read of a topic; of alerts, how many records (counted up to a thousand).
 
-    `most` of them are in the partition `worst`.
+    `most` of them are in the partition `worst`. `open_since`: when the oldest alert was written that nobody can read yet, its transaction
+    being open.
     """
 
     group: str
@@ -43,6 +46,7 @@ class Lag:
     behind: int
     worst: int
     most: int
+    open_since: datetime | None = None
 
 
 def delivering(streaming: Streaming) -> Reader:
@@ -125,11 +129,22 @@ def forget(streaming: Streaming) -> None:
 def _lag(streaming: Streaming, admin: AdminClient, reader: Reader) -> Lag:
     begin, end = _span(streaming, admin, reader)
     behind = Counter({number: offset - begin[topic, number] for (topic, number), offset in end.items()})
+    open_since = None
     if behind.total() and reader.topic == names.topics(streaming.prefix).outbound:
         with closing(_rest(streaming, begin, end)) as left:
             behind = Counter(message.partition() or 0 for message in islice(left, COUNTED))
+        open_since = _open_since(streaming, admin, end)
     worst, most = max(behind.items(), key=lambda one: one[1], default=(0, 0))
-    return Lag(*reader, behind.total(), worst, most)
+    return Lag(*reader, behind.total(), worst, most, open_since)
+
+
+def _open_since(streaming: Streaming, admin: AdminClient, end: Offsets) -> datetime | None:
+    readable = _ends(admin, [TopicPartition(*one) for one in end], IsolationLevel.READ_COMMITTED)
+    first = {one: offset for one, offset in readable.items() if offset < end[one]}
+    if not first:
+        return None
+    with closing(_rest(streaming, first, {one: offset + 1 for one, offset in first.items()}, "read_uncommitted")) as held:
+        return min((from_ms(message.timestamp()[1]) for message in held), default=None)
 
 
 def _span(streaming: Streaming, admin: AdminClient, reader: Reader) -> tuple[Offsets, Offsets]:

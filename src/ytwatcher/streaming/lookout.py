@@ -96,7 +96,7 @@ def as_json(found: Found, parts: Sequence[Part]) -> dict[str, Any]:
     return {
         "topics": [{**asdict(one), "newest_at": _iso(one.newest_at)} for one in found.topics],
         "engine": [{**asdict(one), "checkpoint_at": _iso(one.checkpoint_at)} for one in parts],
-        "readers": [asdict(one) for one in found.readers],
+        "readers": [{**asdict(one), "open_since": _iso(one.open_since)} for one in found.readers],
         "connector": {**asdict(connector), "runs": connector.runs} if connector else None,
     }
 
