@@ -6,7 +6,7 @@ import contextlib
 import signal
 import sqlite3
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -219,12 +219,14 @@ def test_a_journal_that_is_none_ends_with_3(here: Home) -> None:
 def test_quota_says_what_was_used_and_what_to_expect(here: Home) -> None:
     assert "Nothing is watched yet" in here.ok("quota")
     here.ok("add", VIDEO)
-    values = here.json("quota")
+    asked_at, values, told_at = now(), here.json("quota"), now()
     stats = values["buckets"]["videos.batchGetStats"]
     assert stats["used_total"] == 1
     assert stats["left"] == 9_999
     assert stats["reserve"] == 500
-    assert values["buckets"]["default"]["planned"]["metadata"] > 0
+    default = values["buckets"]["default"]
+    left = [datetime.fromisoformat(default["resets_at"]) - at for at in (asked_at, told_at)]
+    assert default["planned"]["metadata"] in [round(one / timedelta(hours=6)) for one in left], "one call each six hours, until the reset"
     assert (values["videos"], values["videos_near_a_number"]) == (1, 0)
     assert (values["interval"], values["expected_delay"]) == (300, 450)
     shown = " ".join(here.ok("quota").split())
