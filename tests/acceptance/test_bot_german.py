@@ -207,11 +207,11 @@ async def test_every_alert_and_its_buttons_are_german(s: Story) -> None:
     ):
         await s.until(at)
         film.views, film.likes, film.comments = views, likes, comments
-    await s.until("1 18:00")
+    await s.until("1 06:00")
     film.title = "Neuer Film"
-    await s.until("3 18:00")
+    await s.until("1 18:00")
     del s.world.videos[film.id]
-    await s.until("5 18:00")
+    await s.until("2 18:00")
     told = "\n".join(s.told(since="18:00"))
     assert "🎯 1.000 Aufrufe erreicht: 925 → 1.010 (+85 in " in told and " Min.) · Regeln: views reach 1k; views every 100" in told
     assert "📈 Likes gestiegen: 100 → 120 (+20 in " in told and " · Regeln: likes rise 1%; likes change" in told

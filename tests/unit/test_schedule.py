@@ -362,7 +362,7 @@ def names(count: int, prefix: str = "v") -> list[str]:
     return [f"{prefix}{n}" for n in range(count)]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(DAYS, st.integers(1, 130), st.integers(0, 130), st.integers(0, 120), st.integers(8, 120), st.integers(0, 23))
 def test_a_whole_day_stays_in_the_bucket_keeps_the_reserve_and_starves_nobody(
     start: datetime, count: int, near: int, added: int, limit: int, hour: int
@@ -387,7 +387,7 @@ def round_time(life: Life) -> timedelta:
     return timedelta(hours=25) * calls / max(1, life.limit - life.reserve)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(DAYS, st.integers(1, 120), st.integers(50, 120), st.integers(1, 22), st.integers(1, 8))
 def test_a_bucket_that_closes_early_is_probed_hourly_and_work_goes_on_where_it_opens(
     start: datetime, count: int, limit: int, closes: int, hours: int
