@@ -30,6 +30,8 @@ Client = TypeVar("Client", bound=_Client)
 ADMIN_SECONDS = 10.0
 LOOK_SECONDS = 0.5
 REGISTRY_SECONDS = 10.0
+SILENT_SECONDS = 10.0
+"""A client that has heard nothing for so long is looked at with `check_client`."""
 
 _REFUSED = frozenset(
     {

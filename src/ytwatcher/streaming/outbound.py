@@ -22,14 +22,12 @@ from ytwatcher.store import mirror
 from ytwatcher.store.db import Database
 from ytwatcher.streaming import names
 from ytwatcher.streaming.codec import Decoder
-from ytwatcher.streaming.connection import check_client, kafka_config, kafka_fault
+from ytwatcher.streaming.connection import SILENT_SECONDS, check_client, kafka_config, kafka_fault
 
 BATCH = 500
 POLL_SECONDS = 0.2
 FLUSH_SECONDS = 10.0
 AGAIN = timedelta(seconds=5)
-SILENT_SECONDS = 10.0
-"""After so long without a record it is seen whether the consumer would hear of one."""
 log = structlog.get_logger(__name__)
 
 

@@ -31,7 +31,7 @@ from ytwatcher.store.db import Database
 from ytwatcher.store.publications import Publication
 from ytwatcher.streaming import names, schemas, topics
 from ytwatcher.streaming.codec import Encoder
-from ytwatcher.streaming.connection import check_client, kafka_config, kafka_errors, kafka_fault
+from ytwatcher.streaming.connection import SILENT_SECONDS, check_client, kafka_config, kafka_errors, kafka_fault
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -39,8 +39,6 @@ BATCH = 5_000
 """Records in flight at most."""
 SLICE_SECONDS = 0.5
 LEAVE_SECONDS = 2.0
-SILENT_SECONDS = 10.0
-"""After so long without the last acknowledgement of a batch it is seen whether the producer would hear of one."""
 LOOK_EVERY = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(seconds=30)
 TELL_AFTER = timedelta(hours=1)
