@@ -101,6 +101,7 @@ def test_status_shows_what_waits_who_reads_and_who_judges_and_resend_sends_it_ag
             "behind": 0,
             "worst": 0,
             "most": 0,
+            "open_since": None,
         }
     ]
     assert well["rules"] == [{"judge": "embedded", "why": "no engine is configured", "rules": 1}]
