@@ -52,7 +52,7 @@ def first_client_lost(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> It
         return made[0] | {"bootstrap.servers": "127.0.0.1:9", "log_level": 2} if len(made) == 1 else made[-1]
 
     monkeypatch.setattr(module, "kafka_config", first_lost)
-    monkeypatch.setattr(module, "SILENT_SECONDS", 0.5)
+    monkeypatch.setattr(connection, "SILENT_SECONDS", 0.5)
     monkeypatch.setattr(connection, "ADMIN_SECONDS", 2.0)
     yield
     assert len(made) == 2

@@ -273,10 +273,9 @@ def _place(path: Path) -> tuple[int, int] | None:
 
 def _refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
     """Before anything is written: somebody else's file must not even change its journal mode."""
-    connection.execute("BEGIN")  # another process may make a new file's tables between the two looks
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-    connection.execute("COMMIT")
+    with transaction(connection, path, "DEFERRED"):  # another process may make a new file's tables between the two looks
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if application != APPLICATION_ID and tables:
         raise StorageError(f"{path}: this is an SQLite file, but not a journal of YT Watcher; name another with --data DIR")
 

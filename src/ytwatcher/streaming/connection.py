@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -31,7 +32,7 @@ ADMIN_SECONDS = 10.0
 LOOK_SECONDS = 0.5
 REGISTRY_SECONDS = 10.0
 SILENT_SECONDS = 10.0
-"""A client that has heard nothing for so long is looked at with `check_client`."""
+"""A client that has heard nothing for so long is looked at, see `Hearing`."""
 
 _REFUSED = frozenset(
     {
@@ -237,25 +238,42 @@ def _refusal(client: _Client, said: Sequence[KafkaError], streaming: Streaming) 
     return next((one for one in said if kafka_fault(one, "", streaming).permanent), None)
 
 
-def check_client(client: _Client, streaming: Streaming, doing: str) -> None:
-    """Whether a client that hears nothing can still hear something; an outage is waited for. Blocks, for seconds where it cannot.
+class Hearing:
+    """Whether a client that hears nothing could still hear something.
 
     librdkafka forgets every broker, the ones of the settings too, where one that has just come back names none, and by itself it does not
     look for them again (its issue 5301): it is silent for ever, without an error.
-
-    Raises:
-        OutsideError: Kafka answers others, but not this client; a new one has to take its place.
     """
-    try:
-        client.list_topics(timeout=LOOK_SECONDS)
-    except KafkaException:
+
+    def __init__(self, client: _Client, streaming: Streaming, doing: str) -> None:
+        self._client, self._streaming, self._doing = client, streaming, doing
+        self.heard()
+
+    def heard(self) -> None:
+        """Something was heard, or the client has only now begun to listen."""
+        self._look_at = time.monotonic() + SILENT_SECONDS
+
+    def check(self) -> None:
+        """Nothing was heard: look, where it has been so for long. An outage is waited for. Blocks, for seconds where there is one.
+
+        Raises:
+            OutsideError: Kafka answers others, but not this client; a new one has to take its place.
+        """
+        if time.monotonic() >= self._look_at:
+            self._look()
+            self.heard()
+
+    def _look(self) -> None:
         try:
-            with admin_client(streaming, doing):
-                pass
-        except OutsideError:
-            return
-        with kafka_errors(doing, streaming):
-            client.list_topics(timeout=ADMIN_SECONDS)
+            self._client.list_topics(timeout=LOOK_SECONDS)
+        except KafkaException:
+            try:
+                with admin_client(self._streaming, self._doing):
+                    pass
+            except OutsideError:
+                return
+            with kafka_errors(self._doing, self._streaming):
+                self._client.list_topics(timeout=ADMIN_SECONDS)
 
 
 def admin_client(streaming: Streaming, doing: str) -> AbstractContextManager[AdminClient]:

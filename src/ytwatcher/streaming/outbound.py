@@ -6,7 +6,6 @@ Offsets are committed after the alerts are stored, so a death in between only re
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import timedelta
@@ -22,7 +21,7 @@ from ytwatcher.store import mirror
 from ytwatcher.store.db import Database
 from ytwatcher.streaming import names
 from ytwatcher.streaming.codec import Decoder
-from ytwatcher.streaming.connection import SILENT_SECONDS, check_client, kafka_config, kafka_fault
+from ytwatcher.streaming.connection import Hearing, kafka_config, kafka_fault
 
 BATCH = 500
 POLL_SECONDS = 0.2
@@ -84,7 +83,7 @@ class Outbound:
         return consumer
 
     async def _consume(self, consumer: Consumer) -> None:
-        heard_at = time.monotonic()
+        hearing = Hearing(consumer, self._streaming, "reading alerts")
         with closing(Decoder(self._streaming, self._topics.outbound)) as decoder:
             while True:
                 messages = await asyncio.to_thread(consumer.consume, BATCH, POLL_SECONDS)
@@ -93,11 +92,9 @@ class Outbound:
                 if messages:
                     await self._take(decoder, messages)
                     await asyncio.to_thread(consumer.commit, asynchronous=False)
-                elif time.monotonic() < heard_at + SILENT_SECONDS:
-                    continue
+                    hearing.heard()
                 else:
-                    await asyncio.to_thread(check_client, consumer, self._streaming, "reading alerts")
-                heard_at = time.monotonic()
+                    await asyncio.to_thread(hearing.check)
 
     async def _take(self, decoder: Decoder, messages: Sequence[Message]) -> None:
         good, bad = await asyncio.to_thread(decoded, self._streaming, decoder, messages)

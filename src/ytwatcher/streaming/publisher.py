@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -31,7 +30,7 @@ from ytwatcher.store.db import Database
 from ytwatcher.store.publications import Publication
 from ytwatcher.streaming import names, schemas, topics
 from ytwatcher.streaming.codec import Encoder
-from ytwatcher.streaming.connection import SILENT_SECONDS, check_client, kafka_config, kafka_errors, kafka_fault
+from ytwatcher.streaming.connection import Hearing, kafka_config, kafka_errors, kafka_fault
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -68,7 +67,6 @@ class Session:
         self._topic = names.topics(streaming.prefix).videos
         self._encoder = Encoder(streaming)
         self._error: KafkaError | None = None
-        self._check_at = 0.0
         self._producer = Producer(
             {
                 **kafka_config(streaming),
@@ -87,6 +85,7 @@ class Session:
                 "delivery.report.only.error": True,  # an acknowledged record has left the queue: the queue's length says enough
             }
         )
+        self._hearing = Hearing(self._producer, streaming, "publishing")
 
     def encode(self, batch: Sequence[Publication]) -> list[Ready]:
         """The batch as bytes."""
@@ -98,7 +97,7 @@ class Session:
         with kafka_errors("publishing", self._streaming):
             for _, key, value in batch:
                 self._producer.produce(self._topic, value, key)
-        self._check_at = time.monotonic() + SILENT_SECONDS
+        self._hearing.heard()
 
     def settle(self, seconds: float) -> int:
         """Wait for acknowledgements; returns how many records are still without one.
@@ -109,9 +108,8 @@ class Session:
         left = self._producer.flush(seconds)
         if self._error is not None:
             raise kafka_fault(self._error, "publishing", self._streaming)
-        if left and time.monotonic() >= self._check_at:
-            check_client(self._producer, self._streaming, "publishing")
-            self._check_at = time.monotonic() + SILENT_SECONDS
+        if left:
+            self._hearing.check()
         return left
 
     def close(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from ytwatcher.core.model import from_ms
 from ytwatcher.errors import OutsideError
 from ytwatcher.settings import Streaming
 from ytwatcher.streaming.codec import Decoder, Record
-from ytwatcher.streaming.connection import ADMIN_SECONDS, SILENT_SECONDS, admin_client, check_client, kafka_client
+from ytwatcher.streaming.connection import ADMIN_SECONDS, Hearing, admin_client, kafka_client
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +50,14 @@ def tail(streaming: Streaming, topic: str, *, from_beginning: bool = False) -> G
     with closing(Decoder(streaming, topic)) as decoder, kafka_client(Consumer, streaming, f"reading {topic}", **options) as consumer:
         start = OFFSET_BEGINNING if from_beginning else OFFSET_END
         consumer.assign([TopicPartition(topic, number, start) for number in _partitions(consumer, topic)])
-        heard_at = time.monotonic()
+        hearing = Hearing(consumer, streaming, f"reading {topic}")
         while True:
             message = consumer.poll(0.5)
             if message is not None:
                 yield _seen(message, decoder)
-            elif time.monotonic() < heard_at + SILENT_SECONDS:
-                continue
+                hearing.heard()
             else:
-                check_client(consumer, streaming, f"reading {topic}")
-            heard_at = time.monotonic()
+                hearing.check()
 
 
 def progress(streaming: Streaming, topics: tuple[str, ...]) -> list[Progress]:
