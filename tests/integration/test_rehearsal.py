@@ -127,6 +127,38 @@ def test_a_rehearsal_sends_what_was_sent_live(
     assert (dry.alerts, dry.messages) == (len(found), len(told))
 
 
+@pytest.mark.parametrize("gap", [timedelta(milliseconds=1), timedelta(minutes=20)])
+@pytest.mark.parametrize(
+    "said",
+    [
+        [Absent.HIDDEN, 0],
+        [Absent.HIDDEN, Absent.DISABLED, 7],
+        [Absent.DISABLED, 900, Absent.HIDDEN, 900],
+    ],
+)
+def test_a_reason_that_one_reading_gave_is_told_neither_live_nor_in_a_rehearsal(gap: timedelta, said: list[Absent | int]) -> None:
+    likes = [Reading(V1, BEGIN + n * gap, Lane.STATISTICS, {Metric.VIEWS: 1, Metric.LIKES: one}) for n, one in enumerate(said, start=1)]
+    with opened(Recipient(TO)) as journal:
+        journal.add_rule("availability", BEGIN, to=TO)
+        found, _ = live(journal, likes, BEGIN + timedelta(days=DAYS))
+        dry = rehearsed(journal, "availability", Recipient(TO), BEGIN + timedelta(days=DAYS))
+    assert (len(found), dry.alerts) == (0, 0)
+
+
+def test_a_number_between_two_reasons_makes_the_second_one_wait_again() -> None:
+    """As live, where likes fell while they were hidden, and the fall had not settled."""
+    hidden, disabled = Absent.HIDDEN, Absent.DISABLED
+    said: list[tuple[int, int | Absent]] = [(0, 500), (1, hidden), (9, hidden), (40, disabled), (41, 7), (60, disabled), (61, 8), (80, 600)]
+    likes = [Reading(V1, BEGIN + timedelta(minutes=m), Lane.STATISTICS, {Metric.VIEWS: 1, Metric.LIKES: one}) for m, one in said]
+    with opened(Recipient(TO)) as journal:
+        journal.add_rule("availability", BEGIN, to=TO)
+        found, told = live(journal, likes, BEGIN + timedelta(days=DAYS))
+        dry = rehearsed(journal, "availability", Recipient(TO), BEGIN + timedelta(days=DAYS))
+    assert [text.splitlines()[-1] for _, text in told] == ["👁 Likes are hidden now", "👁 Likes are shown again"]
+    assert [(one.at, one.plain) for one in dry.shown] == told
+    assert dry.alerts == len(found)
+
+
 def grown(journal: Journal, hours: int, step: int = 10, start: datetime = START) -> datetime:
     """Views that grow by a step every hour, and likes that do not."""
     for hour in range(hours):

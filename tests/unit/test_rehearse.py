@@ -9,7 +9,7 @@ import pytest
 
 from ytwatcher.core.model import Alert, Metric, Rule, RuleId, RuleKind, SubjectId, SubjectKind, to_ms
 from ytwatcher.core.policy import Recipient, parse_quiet
-from ytwatcher.core.rehearse import Judging, Past, asked, at_night, caveat, deliver, lead_ms
+from ytwatcher.core.rehearse import UNSETTLED, Judging, Past, asked, at_night, caveat, deliver, lead_ms
 from ytwatcher.core.rules import parse_rule
 
 BEGIN = datetime(2026, 10, 2, tzinfo=UTC)
@@ -79,6 +79,26 @@ def test_a_rule_is_judged_on_what_it_asks_for_and_a_rate_on_earlier_rows_too() -
     assert asked(parse_rule("title")) == ()
     assert lead_ms(parse_rule("views milestones")) == 0
     assert lead_ms(parse_rule("views faster 100/h")) >= 3_600_000
+    assert lead_ms(parse_rule("availability")) >= 3_600_000
+
+
+@pytest.mark.parametrize(
+    ("likes", "alerts"),
+    [
+        ([(0, 5), (1, "hidden"), (2, 6)], 2),  # the stored row says hidden only when that had settled
+        ([(0, "hidden"), (1, 6)], 0),  # no number before: this row says what one reading said
+        ([(0, "hidden"), (1, "hidden"), (7, 6)], 0),
+        ([(0, "hidden"), (7, "hidden"), (8, 6)], 1),
+        ([(0, "hidden"), (7, "disabled"), (8, 6)], 0),
+        ([(0, "hidden"), (3, None), (7, "hidden"), (8, 6)], 1),
+        ([(0, "hidden"), (3, UNSETTLED), (7, "hidden"), (8, 6)], 0),
+    ],
+)
+def test_a_reason_counts_from_its_second_reading(likes: list[tuple[int, int | str | None]], alerts: int) -> None:
+    at = to_ms(BEGIN)
+    rows: list[Past] = [(at + minute * 60_000, at + minute * 60_000, None, value, 1) for minute, value in likes]
+    judging = Judging(Rule(RuleId("r"), parse_rule("availability")), SubjectId("v"), SubjectKind.VIDEO, at, [None, None])
+    assert len(list(judging.alerts(rows))) == alerts
 
 
 def test_once_tells_one_of_two_that_leave_at_the_same_instant() -> None:

@@ -6,7 +6,7 @@ import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from operator import itemgetter
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -36,17 +36,21 @@ from ytwatcher.core.model import (
 from ytwatcher.core.phrases import Phrase
 from ytwatcher.core.policy import Decision, Hold, Recipient, Suppress, decide
 from ytwatcher.core.rates import FARTHEST, RATES, Span
+from ytwatcher.core.settle import SECOND_READING
 
 NIGHT_BEGINS, NIGHT_ENDS = time(22), time(7)
 """When people sleep, on their own clock."""
 HOUR_MS = 3_600_000
+_SECOND_MS = SECOND_READING // timedelta(milliseconds=1)
 _WAITS = {Absent.HIDDEN: Pending.HIDDEN, Absent.DISABLED: Pending.DISABLED}
 _ONCE = Suppress("once: told before")
 _FAR = datetime(9999, 1, 1, tzinfo=UTC)
 
+UNSETTLED = "unsettled"
 Past = Sequence[int | str | None]
 """A stored row of a subject: the span (two instants, in ms) in which its readings said the same; what YouTube said where that is something
-else, as JSON; and the settled values in the order of `asked`: a number, None, or for `availability` why there is none."""
+else, as JSON; and the settled values in the order of `asked`: a number, None, or for `availability` why there is none (`UNSETTLED`: a
+number was said, and not taken as true)."""
 
 
 def asked(spec: RuleSpec) -> tuple[Metric, ...]:
@@ -66,7 +70,9 @@ def caveat(spec: RuleSpec) -> Phrase | None:
 
 
 def lead_ms(spec: RuleSpec) -> int:
-    """How long before its start the rows are needed, too: a rate is measured from an earlier one."""
+    """How long before its start the rows are needed, too: a rate is measured from an earlier one, and they say what was settled."""
+    if spec.kind is RuleKind.AVAILABILITY:
+        return 24 * HOUR_MS
     return int(FARTHEST.total_seconds() * 1000) if spec.kind in RATES else 0
 
 
@@ -82,6 +88,7 @@ class Judging:
         known = {metric: MetricState(peak=peak) for metric, peak in zip(self._metrics, peaks, strict=True)}
         self._state = SubjectState(subject_id, kind, metrics=known)
         self._trail: list[Span] = []
+        self._doubtful: dict[Metric, tuple[str, int]] = {}
         self._rated = rule.spec.kind in RATES
         self._reason = None if rule.spec.kind is RuleKind.AVAILABILITY else Absent.HIDDEN
         # Only where no counting break can lie between two rows is a number that finds nothing passed over.
@@ -119,7 +126,7 @@ class Judging:
         begun, new = to_at >= self._since_ms, self._rule.state is None
         at = max(from_at, self._since_ms) if begun and new else from_at
         judged = begun and not (new and self._waits(row[2]))
-        alert = self._observe(from_ms(at), row[3:], (self._rule,) if judged else ())
+        alert = self._observe(from_ms(at), self._settled(row[3:], from_at, to_at), (self._rule,) if judged else ())
         self._state = self._state._replace(newest_at=from_ms(to_at))
         if self._rated:
             self._note(from_at, row[3:])
@@ -129,6 +136,22 @@ class Judging:
     def _waits(self, raw: int | str | None) -> bool:
         """Whether YouTube said something of a number that was not taken as true: then it is no baseline."""
         return self._reason is not None and raw is not None and any(f'"{metric}"' in str(raw) for metric in self._metrics)
+
+    def _settled(self, values: Past, from_at: int, to_at: int) -> Past:
+        """The row's values without the reasons that were not settled yet, which look the same where no number stood before."""
+        return [self._settled_one(metric, value, from_at, to_at) for metric, value in zip(self._metrics, values, strict=True)]
+
+    def _settled_one(self, metric: Metric, value: int | str | None, from_at: int, to_at: int) -> int | str | None:
+        known = self._state.metric(metric)
+        if value is None:
+            return None
+        if isinstance(value, int) or value == UNSETTLED or known.value is not None or known.absent == value:
+            self._doubtful.pop(metric, None)
+            return None if value == UNSETTLED else value
+        reason, since = self._doubtful.get(metric, (value, from_at))
+        since = since if reason == value else from_at
+        self._doubtful[metric] = value, since
+        return value if to_at - since >= _SECOND_MS else None
 
     def _observe(self, at: datetime, values: Past, rules: Sequence[Rule]) -> Alert | None:
         said = {metric: self._reason if value is None else value for metric, value in zip(self._metrics, values, strict=True)}

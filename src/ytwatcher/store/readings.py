@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from ytwatcher.core import breaks
 from ytwatcher.core.model import MILLISECOND, VIDEO_METRICS, Absent, Metric, SubjectState, Value, from_ms, to_ms
 from ytwatcher.core.rates import ABOUT, Span
+from ytwatcher.core.rehearse import UNSETTLED
 from ytwatcher.store import many
 
 ENDED_RULES_STAY = timedelta(days=1)
@@ -113,7 +114,7 @@ def past(
     """The stored rows of a subject that reach into the time since then, oldest first, as a rehearsal takes them (core/rehearse.py).
 
     Args:
-        why: with the reason of a value that is hidden or turned off.
+        why: with the reason of a value that is hidden, turned off, or not settled.
     """
     columns = ", ".join(COLUMNS[metric] for metric in metrics)
     rows = con.execute(
@@ -129,7 +130,13 @@ def _with_reasons(metrics: Sequence[Metric], row: tuple[Any, ...]) -> tuple[Any,
     if row[2] is None or None not in row[3:]:
         return row
     said = json.loads(row[2])
-    return (*row[:3], *(said[m] if value is None and said.get(m) in _WHY else value for m, value in zip(metrics, row[3:], strict=True)))
+    return (*row[:3], *(_why_none(said.get(m)) if value is None else value for m, value in zip(metrics, row[3:], strict=True)))
+
+
+def _why_none(said: int | str | None) -> str | None:
+    if isinstance(said, int):
+        return UNSETTLED
+    return said if said in _WHY else None
 
 
 def peaks(con: sqlite3.Connection, subject_pk: int, metrics: Sequence[Metric], before_ms: int) -> tuple[int | None, ...]:
