@@ -6,14 +6,13 @@ import gc
 import resource
 import shutil
 import sqlite3
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.figures import Figure, Figures, count, megabytes
+from bench.figures import Figure, Figures, megabytes, of_rounds
 from bench.journals import MINUTE, START, World, batches, fill
 from ytwatcher import pipeline
 from ytwatcher.core.model import Metric, Reading, to_ms
@@ -24,21 +23,22 @@ ROUND = 5 * MINUTE
 Row = tuple[object, ...]
 
 
-def run(folder: Path, *, videos: int = 100_000, many: int = 1_000_000, read: int = 100_000, rounds: int = 3) -> Figures:
+def run(folder: Path, *, videos: int = 100_000, many: int = 1_000_000, read: int = 100_000, rounds: int = 9) -> Figures:
     """Rounds of readings of `read` videos, of `videos` known ones and again of `many`."""
     rows: list[Figure] = []
     for known, target in {videos: "≥ 25,000", many: ""}.items():
         took = _measure(folder, known, min(read, known), rounds)
-        store_only = f"{count(took.store_only)} (store only)"
-        rows.append(Figure(f"accept, {known:,} known videos", f"{count(took.accepted)} readings/s", store_only, target))
+        store_only = f"{of_rounds(took.store_only)}: store only"
+        rows.append(Figure(f"accept, {known:,} known videos: readings/s", of_rounds(took.accepted), store_only, target))
         rows.append(Figure("its process's peak memory; the file", f"{megabytes(took.memory)}; {megabytes(took.size)}"))
-    rows.append(Figure("the naive SQLite loop", f"{count(_naive(folder, min(read, videos), rounds))} readings/s"))
+    rows.append(Figure("the naive SQLite loop: readings/s", of_rounds(_naive(folder, min(read, videos), rounds))))
     return Figures(
         "Accepting readings",
         f"Batches of {BATCH:,}, one rule (`views milestones`) a video, every counter changed in every reading, videos in the order they are"
-        " known; each batch one transaction, WAL, `synchronous=FULL`. The median of the rounds; a round reads each of"
-        f" {read:,} videos once. *Store only* writes the very same rows with prepared statements and judges nothing. The *naive loop* reads"
-        " the last row, compares and inserts, row by row, in transactions of the same size, without settling, rules or alerts.",
+        " known; each batch one transaction, WAL, `synchronous=FULL`. The median of"
+        f" {rounds} rounds and between what they lay, since a shared machine is not always as fast; a round reads each of {read:,} videos"
+        " once. *Store only* writes the very same rows with prepared statements and judges nothing. The *naive loop* reads the last row,"
+        " compares and inserts, row by row, in transactions of the same size, without settling, rules or alerts.",
         rows,
         "Python. Nearly all of these readings are quiet (docs/architecture.md). What the store alone takes for one is the smaller part of"
         " its time; in the other part its stored counts and the rules on it are looked up, it is decided on, and it is worked out when to"
@@ -47,10 +47,10 @@ def run(folder: Path, *, videos: int = 100_000, many: int = 1_000_000, read: int
 
 
 class Measured(NamedTuple):
-    """Readings a second, the process's peak memory in bytes, and the file's size."""
+    """Readings a second in each round, the process's peak memory in bytes, and the file's size."""
 
-    accepted: float
-    store_only: float
+    accepted: Sequence[float]
+    store_only: Sequence[float]
     memory: int
     size: int
 
@@ -72,7 +72,7 @@ def _measure(folder: Path, known: int, read: int, rounds: int) -> Measured:
         copy.unlink()
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     con.close()
-    return Measured(statistics.median(accepted), statistics.median(store_only), memory, path.stat().st_size)
+    return Measured(accepted, store_only, memory, path.stat().st_size)
 
 
 def _timed(jobs: Sequence[Callable[[], None]]) -> float:
@@ -102,7 +102,7 @@ def _store(con: sqlite3.Connection, path: Path, rows: Sequence[tuple[Row, Row]])
         con.executemany(f"INSERT INTO reading VALUES ({', '.join('?' * len(rows[0][1]))})", [reading for _, reading in rows])  # noqa: S608 - own words
 
 
-def _naive(folder: Path, read: int, rounds: int) -> float:
+def _naive(folder: Path, read: int, rounds: int) -> Sequence[float]:
     """What a first script does: a table of readings, the last row of each video looked up and compared, a row inserted."""
     path, rates = folder / "naive.db", []
     con = sqlite3.connect(path, isolation_level=None)
@@ -115,7 +115,7 @@ def _naive(folder: Path, read: int, rounds: int) -> float:
         took = _timed([partial(_naive_batch, con, path, readings) for readings in batches(world, read, BATCH, START + number * ROUND)])
         rates.append(read / took)
     con.close()
-    return statistics.median(rates[1:])
+    return rates[1:]
 
 
 def _naive_batch(con: sqlite3.Connection, path: Path, readings: Sequence[Reading]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -51,6 +52,12 @@ def replaced(page: str, sections: dict[str, str], order: Sequence[str]) -> str:
 def count(value: float) -> str:
     """A number for people: 25,312; 3.21."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def of_rounds(values: Sequence[float]) -> str:
+    """The median of some rounds, and between what they lay: 25,312 (19,120 to 26,004)."""
+    middle = count(statistics.median(values))
+    return middle if len(values) == 1 else f"{middle} ({count(min(values))} to {count(max(values))})"
 
 
 def megabytes(size: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -49,7 +50,8 @@ async def _measure(path: Path, double: Doubles, chats: int, alerts_a_second: flo
     ids = [VideoId(video(number)) for number in range(1, chats + 1)]
     answered: dict[int, list[datetime]] = {chat: [] for chat in range(1, chats + 1)}
     for first in range(0, chats, IDS):
-        await _accept(db, ids[first : first + IDS], counts[first : first + IDS], datetime.now(UTC) - timedelta(hours=1))
+        some = ids[first : first + IDS]
+        await _accept(db, some, _answer(some, counts[first : first + IDS]), datetime.now(UTC) - timedelta(hours=1))
     async with TelegramSender(double.telegram, double.token) as sender:
         dispatcher = Dispatcher(db, clock, {"telegram": sender}, "console")
         running = asyncio.create_task(dispatcher.run())
@@ -59,9 +61,11 @@ async def _measure(path: Path, double: Doubles, chats: int, alerts_a_second: flo
             changed = number * 7 % chats
             counts[changed] += 1
             first = changed // IDS * IDS
+            some = ids[first : first + IDS]
+            body = _answer(some, counts[first : first + IDS])
             now = datetime.now(UTC)
             answered[changed + 1].append(now)
-            await _accept(db, ids[first : first + IDS], counts[first : first + IDS], now)
+            await _accept(db, some, body, now)
             dispatcher.wake.set()
         await asyncio.sleep(1)
         running.cancel()
@@ -70,14 +74,16 @@ async def _measure(path: Path, double: Doubles, chats: int, alerts_a_second: flo
     return _waits(answered, double.messages())
 
 
-async def _accept(db: Database, ids: list[VideoId], counts: list[int], at: datetime) -> None:
-    body = {
-        "items": [
-            {"id": one, "statistics": {"viewCount": str(count), "likeCount": "52", "commentCount": "7"}}
-            for one, count in zip(ids, counts, strict=True)
-        ]
-    }
-    answer = parse.stats_answer(json.loads(json.dumps(body)), ids)
+def _answer(ids: Sequence[VideoId], counts: Sequence[int]) -> bytes:
+    items = [
+        {"id": one, "statistics": {"viewCount": str(count), "likeCount": "52", "commentCount": "7"}}
+        for one, count in zip(ids, counts, strict=True)
+    ]
+    return json.dumps({"items": items}).encode()
+
+
+async def _accept(db: Database, ids: Sequence[VideoId], body: bytes, at: datetime) -> None:
+    answer = parse.stats_answer(json.loads(body), ids)
     await db.write(pipeline.accept, [item.reading(at, Lane.STATISTICS) for item in answer.items.values()], at)
 
 
