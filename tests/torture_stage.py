@@ -309,12 +309,17 @@ class Month:
         if kind == "no right to write":
             chat = SUPERGROUP if self.telegram.chats[ChatId(GROUP)].migrated_to else GROUP
             self.telegram.revoke_rights(chat)
-            self.world.at(until, lambda _: self.telegram.grant_rights(chat))
+            self.world.at(until, lambda _: self._may_write_again(chat, until - lasts))
             return
         times = self.dice.randint(1, 3) if kind in ("lostAnswer", "tooMany429") else None
         method, delivered = self.dice.choice(("sendMessage", "sendMessage", "*")), self.dice.random() < 0.2
         retry_after = int(10 ** self.dice.uniform(0, 3))
         self.telegram.fail(method, kind, times=times, until=until, retry_after=retry_after, delivered=delivered)
+
+    def _may_write_again(self, chat: int, since: datetime) -> None:
+        """The world moves when YouTube is asked: on a day without quota that is later than planned."""
+        self.telegram.grant_rights(chat)
+        self.faults.append((since, self.clock.now() + AFTER_FAULTS))
 
     def _counts_change(self, lasts: timedelta) -> None:
         """Jumps and recounts that stay, falls that pass, and slips that pass before a second look could confirm them."""
