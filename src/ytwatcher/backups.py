@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ytwatcher.errors import InputError, StorageError
 from ytwatcher.store import snapshot
-from ytwatcher.store.db import APPLICATION_ID, connect, migrations, open_journal, storage_errors, transaction
+from ytwatcher.store.db import APPLICATION_ID, connect, migrations, open_journal, storage_errors, tables_of, transaction
 from ytwatcher.store.snapshot import Contents
 
 PATTERN = "ytwatcher-????????T??????Z.db"
@@ -97,6 +97,10 @@ def check(file: Path) -> Contents:
         raise InputError(f"{file}: is not a backup of YT Watcher's journal")
     if found.schema > len(migrations()):
         raise InputError(f"{file}: was made by a newer YT Watcher (schema {found.schema}, this one knows {len(migrations())}); upgrade it")
+    lost = sorted(tables_of(found.schema) - found.rows.keys())
+    if lost or not found.schema:
+        what = f"the table “{lost[0]}” is missing" if lost else "its schema (PRAGMA user_version) is not set"
+        raise InputError(f"{file}: is not a whole journal: {what}")
     if faults:
         raise InputError(f"{file}: is damaged ({faults[0].splitlines()[-1]}); take another one")
     return found

@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ytwatcher import __version__
-from ytwatcher.errors import DamageError, YTWatcherError
+from ytwatcher.errors import DamageError, StorageError, YTWatcherError
 
 COMMANDS = {
     "init": "Set up: ask for the two keys, check them, find your chat, write the configuration",
@@ -98,7 +98,7 @@ def _version(wanted: bool) -> None:
 def options(
     ctx: typer.Context,
     config: Annotated[Path | None, typer.Option(help="The configuration file.", show_default="ytwatcher.toml", dir_okay=False)] = None,
-    data: Annotated[Path | None, typer.Option(help="The folder of the journal.", file_okay=False)] = None,
+    data: Annotated[Path | None, typer.Option(help="The folder of the journal.", file_okay=False, readable=False)] = None,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
     ctx.obj.config, ctx.obj.data = config, data
@@ -110,17 +110,13 @@ def main() -> None:
     gc.set_threshold(GARBAGE)
     try:
         app(obj=call)
-    except YTWatcherError as error:
-        _end(_text(error, call), error.exit_code)
-    except BaseExceptionGroup as group:
-        known = _first(group)
-        if known is not None:
-            _end(_text(known, call), known.exit_code)
-        _unexpected(group, call.secrets)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
-    except Exception as error:  # noqa: BLE001 - the edge of the program
+    except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - the edge of the program
+        known = _known(error)
+        if known is not None:
+            _end(_text(known, call), known.exit_code)
         _unexpected(error, call.secrets)
 
 
@@ -132,13 +128,13 @@ def _text(error: YTWatcherError, call: Call) -> str:
     return f"{error}\n{advice}"
 
 
-def _first(group: BaseExceptionGroup[Any]) -> YTWatcherError | None:
-    """The error that ended a group of loops, if it is one of ours."""
-    for error in group.exceptions:
-        found = _first(error) if isinstance(error, BaseExceptionGroup) else error
-        if isinstance(found, YTWatcherError):
-            return found
-    return None
+def _known(error: BaseException) -> YTWatcherError | None:
+    """What a person is told in a sentence: an error of ours, also where it ended a group of loops, or a file that the system refuses."""
+    if isinstance(error, BaseExceptionGroup):
+        return next((found for found in map(_known, error.exceptions) if found is not None), None)
+    if isinstance(error, OSError) and error.filename is not None:
+        return StorageError(f"{error.filename}: {error.strerror}; YT Watcher's user has to be able to use it")
+    return error if isinstance(error, YTWatcherError) else None
 
 
 def _unexpected(error: BaseException, secrets: set[str]) -> None:

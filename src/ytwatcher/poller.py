@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import cycle
 from typing import NamedTuple, TypeVar
 
 import structlog
@@ -58,6 +59,7 @@ from ytwatcher.youtube.parse import Answer
 FAILURES_TO_FALL_BACK = 3
 METHOD_AGAIN = timedelta(hours=1)
 STATISTICS_AGAIN = timedelta(minutes=15)
+LIST_TRIES, LIST_AGAIN = 10, timedelta(hours=1)
 PAUSES = {Act.STOP: timedelta(minutes=10), Act.OUR_BUG: timedelta(hours=1)}
 READ_NOW_CALLS = 4
 """A command that added a target waits for at most so many statistics calls; the plan reads the rest."""
@@ -69,9 +71,10 @@ log = structlog.get_logger(__name__)
 
 
 class Rest(NamedTuple):
-    """Nothing is due before `until` (None: before something new is watched)."""
+    """Nothing is due before `until` (None: before something new is watched); `failed`: but for what failed and waits to be tried again."""
 
     until: datetime | None
+    failed: bool = False
 
 
 Step = Callable[[], Awaitable[Rest | None]]
@@ -86,6 +89,16 @@ class LaneState:
     step: Step
     failures: int = 0
     not_before: datetime | None = None
+
+
+class Aside(NamedTuple):
+    """A list that lets the others go first, and waits at least until then: how often its reading failed, since when, and how many answers
+    YouTube had given before."""
+
+    failures: int
+    answers: int
+    since: datetime
+    until: datetime
 
 
 class Poller:
@@ -117,6 +130,8 @@ class Poller:
         self._silence, self._told, self._notify, self._published, self._jitter = silence, told, notify, published, jitter
         steps = {"statistics": self._statistics, "metadata": self._metadata, "channels": self._channels, "lists": self._lists}
         self._lanes = [LaneState(name, step) for name, step in steps.items()]
+        self._aside: dict[str, Aside] = {}
+        self._answers = 0
         self._one_call = asyncio.Lock()
         self._workload, self._pace = Workload(), PACE
         self._statistics_again_at: datetime | None = None
@@ -137,30 +152,33 @@ class Poller:
         self.wake.set()
 
     async def _turn(self) -> datetime | None:
-        """Make every call that is due; returns when the next one is (None: nothing is watched)."""
-        ends = [await self._drain(lane) for lane in self._lanes]
+        """Make every call that is due, one lane after the other, so that none of them starves while another always has something to do;
+        returns when the next one is (None: nothing is watched)."""
+        rests: list[Rest] = []
+        lanes = cycle(self._lanes)
+        while len(rests) < len(self._lanes) and not self._stopping:
+            rest = await self._work(next(lanes))
+            rests = [] if rest is None else [*rests, rest]
         if not self._failing():
             self._silence.caught_up()
-        return _earliest(*ends)
+        return _earliest(*(rest.until for rest in rests))
 
     def _failing(self) -> bool:
         return any(lane.failures for lane in self._lanes)
 
-    async def _drain(self, lane: LaneState) -> datetime | None:
-        """Let a lane make its calls until nothing is due, or it has to wait after a failure."""
-        while not self._stopping:
-            now = self._clock.now()
-            if lane.not_before is not None and now < lane.not_before:
-                return lane.not_before
-            try:
-                rest = await lane.step()
-            except YouTubeError as error:
-                await self._failed(lane, error)
-                continue
+    async def _work(self, lane: LaneState) -> Rest | None:
+        """Let a lane do its next piece of work; it rests where nothing is due, or after a failure."""
+        now = self._clock.now()
+        if lane.not_before is not None and now < lane.not_before:
+            return Rest(lane.not_before)
+        try:
+            rest = await lane.step()
+        except YouTubeError as error:
+            await self._failed(lane, error)
+            return None
+        if rest is None or not rest.failed:
             lane.failures, lane.not_before = 0, None
-            if rest is not None:
-                return rest.until
-        return None
+        return rest
 
     async def _failed(self, lane: LaneState, error: YouTubeError) -> None:
         """What a failure means for the lane: a closed bucket shows in the next plan, everything else is a pause."""
@@ -174,7 +192,9 @@ class Poller:
             return
         if error.act is Act.CLOSE_BUCKET and error.reason != "own ledger":
             return
-        pause = PAUSES.get(error.act) or max(backoff(lane.failures, self._jitter()), error.retry_after or timedelta(0))
+        pause = max(backoff(lane.failures, self._jitter()), error.retry_after or timedelta(0))
+        if lane.name != "lists" or error.act is not Act.OUR_BUG:  # that one list alone has to wait
+            pause = PAUSES.get(error.act) or pause
         lane.not_before = now + pause
         log.info("lane_waits", lane=lane.name, until=lane.not_before, reason=error.reason, failures=lane.failures)
 
@@ -294,15 +314,49 @@ class Poller:
         self._workload.asked(at, Lane.MEMBERSHIP)
 
     async def _lists(self) -> Rest | None:
-        plan, target = await self._db.read(self._plan_lists, self._clock.now())
+        plans = await self._db.read(self._plan_lists, self._clock.now())
+        plan, target = next(((plan, target) for plan, target in plans if target is not None), plans[0])
         if target is None:
-            return Rest(plan.at)
-        await self._read_list(Share.MEMBERSHIP, target, plan.whole)
+            return Rest(_earliest(*(plan.at for plan, _ in plans), *(one.until for one in self._aside.values())), failed=bool(self._aside))
+        try:
+            await self._read_list(Share.MEMBERSHIP, target, plan.whole)
+        except YouTubeError as error:
+            if error.act not in (Act.CLOSE_BUCKET, Act.STOP):
+                await self._set_aside(target, error)
+            raise
+        self._aside.pop(target.id, None)
         return None
 
-    def _plan_lists(self, con: sqlite3.Connection, now: datetime) -> tuple[ListPlan, watches.Target | None]:
-        plan = plan_membership(watches.listings(con), self._allowance(con, Share.MEMBERSHIP, now), now)
-        return plan, watches.find_target(con, plan.target_id) if plan.target_id else None
+    def _plan_lists(self, con: sqlite3.Connection, now: datetime) -> list[tuple[ListPlan, watches.Target | None]]:
+        """What is to be listed next; and of those whose reading failed, when nothing else is."""
+        listings, allowed = watches.listings(con), self._allowance(con, Share.MEMBERSHIP, now)
+        watched = {one.target_id for one in listings}
+        self._aside = {target_id: aside for target_id, aside in self._aside.items() if target_id in watched}
+        sound = [one for one in listings if one.target_id not in self._aside]
+        failed = [one for one in listings if one.target_id in self._aside and self._aside[one.target_id].until <= now]
+        plans = [plan_membership(some, allowed, now) for some in (sound, failed)]
+        return [(plan, watches.find_target(con, plan.target_id) if plan.target_id else None) for plan in plans]
+
+    async def _set_aside(self, target: watches.Target, error: YouTubeError) -> None:
+        """A list whose reading failed lets the others go first; one that fails again and again while YouTube answers is asked hourly."""
+        now = self._clock.now()
+        failures, answers, since = self._aside.get(target.id, (0, self._answers, now))[:3]
+        failures += 1
+        own_fault = failures > LIST_TRIES and self._answers - answers > LIST_TRIES
+        pause = LIST_AGAIN if own_fault or error.act is Act.OUR_BUG else backoff(failures, self._jitter())
+        self._aside[target.id] = Aside(failures, answers, since, now + pause)
+        if own_fault:
+            await self._notify(
+                f"lists:{since:%Y-%m-%d}",
+                Phrase(
+                    "“{title}” cannot be listed since {at} UTC: {error}. Lists that fail at present: {count}."
+                    " Their known videos are still read; each list is tried again at least every hour.",
+                    title=target.title or target.id,
+                    at=f"{since:%Y-%m-%d %H:%M}",
+                    error=error.phrase,
+                    count=str(len(self._aside)),
+                ),
+            )
 
     async def _read_list(self, share: Share, target: watches.Target, whole: bool) -> None:
         """Read a list to its end, or up to the first entry that is known; one that cannot be read is marked."""
@@ -397,6 +451,7 @@ class Poller:
     async def _take(self, function: Callable[..., Accepted], lane: Lane, *args: object) -> None:
         """Accept an answer in one transaction, and say in one line what it brought."""
         self._silence.answered()
+        self._answers += 1
         result = await self._db.write(function, *args, self._clock.now())
         log.info(
             "answer_taken",

@@ -7,10 +7,13 @@ from datetime import timedelta
 import pytest
 
 from story import CHAT, OLD, Story, played
+from ytwatcher.core.model import PlaylistId
 from ytwatcher.core.quota import Bucket
 from ytwatcher.core.schedule import daily_cost
 from ytwatcher.simulator import make_channel_id, make_playlist_id, make_video_id
 from ytwatcher.simulator.world import SimPlaylist
+from ytwatcher.youtube.faults import classify
+from ytwatcher.youtube.parse import Page
 
 CHANNEL, LIST = make_channel_id(1), make_playlist_id(1)
 
@@ -176,3 +179,38 @@ async def test_a_list_that_cannot_be_read_any_more_is_told_to_the_operator_and_i
     playlist.state = "public"
     await s.until("20:40")
     assert len(s.told(99)) == 1
+
+
+@played()
+async def test_a_list_that_fails_again_and_again_holds_up_no_other_and_is_told_to_the_operator_once(s: Story) -> None:
+    broken, sound = make_channel_id(1), make_channel_id(2)
+    for channel, name in ((broken, "@broken"), (sound, "@sound")):
+        s.world.add_channel(channel, f"Channel {name}", handle=name, username=name[1:], published_at=OLD)
+    s.video(0, views=3_300, likes=33, channel_id=broken)
+    s.video(1, views=3_300, likes=33, channel_id=sound)
+    await s.add("@broken", "new", "views every 1000")
+    await s.add("@sound", "new")
+    client, asked = s.app.reader.client, 0
+    read_page = client.playlist_page
+
+    async def page(playlist_id: PlaylistId, token: str | None = None) -> Page:
+        nonlocal asked
+        if playlist_id == f"UU{broken[2:]}":
+            asked += 1
+            raise classify(500, b'{"error": {"code": 500, "errors": [{"reason": "backendError"}]}}', {})
+        return await read_page(playlist_id, token)
+
+    client.playlist_page = page  # type: ignore[method-assign,assignment]
+    await s.until("18:00")
+    s.video(50, views=40, channel_id=sound, published_at=s.clock.now(), title="From the sound one")
+    s.world.videos[make_video_id(0)].views = 4_100
+    await s.until("18:06")
+    assert sorted(text.splitlines()[0] for text in s.told()) == ["From the sound one", "Video 0"]
+    await s.until("+1 17:00")
+    assert len(s.told(99)) == 1
+    assert "“Channel @broken” cannot be listed since 2026-10-05 17:0" in s.told(99)[0]
+    assert asked < 45, "soon it is asked once an hour"
+    client.playlist_page = read_page  # type: ignore[method-assign]
+    s.video(51, views=40, channel_id=broken, published_at=s.clock.now(), title="Of the mended one")
+    await s.until("+1 18:06")
+    assert "Of the mended one" in s.told()[-1]

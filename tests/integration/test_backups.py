@@ -84,6 +84,13 @@ def test_a_backup_that_cannot_be_written_leaves_nothing_and_names_its_file(path:
     assert not (tmp_path / "nothing.db").exists()
 
 
+CHANGED = {
+    "newer": "PRAGMA user_version = 99",
+    "saved without its schema": "PRAGMA user_version = 0",
+    "saved without a table": "DROP TABLE rule_state",
+}
+
+
 def spoilt(tmp_path: Path, what: str) -> Path:
     file = tmp_path / f"{what}.db"
     good = (tmp_path / "backup.db").read_bytes()
@@ -97,15 +104,15 @@ def spoilt(tmp_path: Path, what: str) -> Path:
         file.mkdir()
     elif what == "of another program":
         sqlite3.connect(file).execute("CREATE TABLE recipe (name TEXT)").connection.close()
-    elif what == "newer":
+    elif what in CHANGED:
         file.write_bytes(good)
         con = sqlite3.connect(file, isolation_level=None)
-        con.execute("PRAGMA user_version = 99")
+        con.execute(CHANGED[what])
         con.close()
     return file
 
 
-@pytest.mark.parametrize("what", ["damaged", "truncated", "empty", "a folder", "of another program", "newer", "not there"])
+@pytest.mark.parametrize("what", ["damaged", "truncated", "empty", "a folder", "of another program", *CHANGED, "not there"])
 def test_what_is_no_sound_backup_is_refused_by_name_and_the_journal_stays(path: Path, tmp_path: Path, what: str) -> None:
     file, before = spoilt(tmp_path, what), path.read_bytes()
     with pytest.raises(InputError, match=f"{what}\\.db: "):

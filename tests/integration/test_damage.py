@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -156,6 +160,25 @@ def test_without_a_backup_it_says_so(person: Home) -> None:
     damaged_header(path)
     done = person.run("list")
     assert (done.returncode, "There is no backup in" in done.stderr) == (3, True), done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and shutil.which("setpriv") is None, reason="root keeps to permissions by setpriv (util-linux)")
+@pytest.mark.parametrize("command", ["status", "run", "doctor"])
+def test_a_folder_of_another_user_is_named(person: Home, command: str) -> None:
+    folder = person.folder / "anothers"
+    folder.mkdir(mode=0o700)
+    held = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search"]
+    if os.geteuid() == 0:
+        os.chown(folder, 65534, 65534)
+    else:
+        held = []
+        folder.chmod(0)
+    environment = {**person.env, "YTWATCHER_DATA__DIR": str(folder)}
+    words = [*held, sys.executable, "-m", "ytwatcher", command]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    folder.chmod(0o700)
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1), done.stderr
+    assert f"{folder}/ytwatcher.db: Permission denied" in done.stderr
 
 
 def of_schema(path: Path, version: int) -> None:

@@ -216,6 +216,7 @@ def test_an_export_makes_the_same_history_elsewhere(journal: Journal, tmp_path: 
     assert alerts(other) == 0
 
 
+@pytest.mark.timeout(60 * 60)  # of the full form
 def test_a_big_file_in_any_order_needs_little_memory(journal: Journal, tmp_path: Path, sized: Callable[[int, int], int]) -> None:
     import tracemalloc
 

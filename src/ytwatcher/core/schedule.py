@@ -232,9 +232,10 @@ def _turn(subject: Due, index: int, now_ms: int, terms: _Terms) -> _Turn:
     read_ms = subject.read_ms
     if read_ms is None:
         return _Turn(_NEW, 0, index)
-    due_ms = subject.due_ms if subject.due_ms is not None else read_ms + int(terms.usual)
+    rested_ms = read_ms + terms.pace.shortest_ms
+    due_ms = max(rested_ms, subject.due_ms if subject.due_ms is not None else read_ms + int(terms.usual))
     if subject.wanted_ms is not None:
-        wanted_ms = max(subject.wanted_ms, read_ms + terms.pace.shortest_ms)
+        wanted_ms = max(subject.wanted_ms, rested_ms)
         if wanted_ms <= now_ms:
             return _Turn(_URGENT, wanted_ms, index)
         due_ms = min(due_ms, wanted_ms)

@@ -33,8 +33,8 @@ class Slots:
 
     def note(self, address: str, at: datetime) -> None:
         """Something was sent."""
-        self._chats[chat_of(address)].append(at)
-        self._schemes[scheme_of(address)].append(at)
+        for sent in (self._chats[chat_of(address)], self._schemes[scheme_of(address)]):
+            _recent(sent, at).append(at)
 
     def begin(self, address: str) -> None:
         """Something is being sent from now on, until `end`."""

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import resources
@@ -52,6 +52,14 @@ def migrations() -> list[str]:
     folder = resources.files("ytwatcher.store").joinpath("migrations")
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
     return [folder.joinpath(name).read_text(encoding="utf-8") for name in names]
+
+
+def tables_of(schema: int) -> set[str]:
+    """The tables that a journal of this schema has."""
+    with closing(sqlite3.connect(":memory:")) as con:
+        for script in migrations()[:schema]:
+            con.executescript(script)
+        return {row[0] for row in con.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")}
 
 
 class Database:

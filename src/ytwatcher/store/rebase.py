@@ -38,10 +38,11 @@ def rebase_future(con: sqlite3.Connection, now: datetime) -> int:
     for row in rows:
         con.execute("DELETE FROM reading WHERE subject_pk = ? AND from_at > ?", (row["pk"], at))
         con.execute("UPDATE reading SET to_at = ? WHERE subject_pk = ? AND to_at > ?", (at, row["pk"], at))
+    pulled = 0
     for table, columns in _PAST.items():
         for column in columns:
-            con.execute(f"UPDATE {table} SET {column} = ? WHERE {column} > ?", (at, limit))  # noqa: S608 - own names
-    if rows:
+            pulled += con.execute(f"UPDATE {table} SET {column} = ? WHERE {column} > ?", (at, limit)).rowcount  # noqa: S608 - own names
+    if rows or pulled:
         _end_waits(con, now)
     return len(rows)
 

@@ -195,6 +195,8 @@ def throttle(con: sqlite3.Connection, chat: str, until: datetime) -> None:
 
 def migrate(con: sqlite3.Connection, old_chat: str, new_chat: str) -> None:
     """A group became a supergroup: all its recipients get the new address; one that has it already takes everything over."""
+    if new_chat == old_chat:
+        return
     con.execute("DELETE FROM fact WHERE key = ?", (f"moved:{new_chat}",))  # no two chats may point at each other
     con.execute("INSERT OR REPLACE INTO fact (key, value) VALUES (?, ?)", (f"moved:{old_chat}", new_chat))
     rows = con.execute("SELECT pk, address FROM recipient WHERE address = ? OR address LIKE ?", (old_chat, f"{old_chat}:%")).fetchall()

@@ -5,6 +5,7 @@ Answers to people go first: an alert waits for its slot, an answer takes one, an
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import timedelta
 from typing import Any
@@ -20,6 +21,8 @@ from ytwatcher.telegram.sender import wanted_pause
 from ytwatcher.tls import trusted
 
 TIMEOUT = httpx.Timeout(15.0, connect=5.0, pool=2.0)
+LONGEST_CALL = 60.0
+"""Seconds of a whole call; those of `TIMEOUT` are for each piece of it."""
 LONGEST_PAUSE = timedelta(seconds=20)
 ATTEMPTS = 3
 ANSWERS = Pace(all_per_second=29)
@@ -89,8 +92,9 @@ class AnswerRequest(BaseRequest):
         data = request_data.json_parameters if request_data else None
         files = request_data.multipart_data if request_data and request_data.contains_files else None
         try:
-            response = await self._client.request(method, url, data=data, files=files)
-        except httpx.TimeoutException as error:
+            async with asyncio.timeout(LONGEST_CALL):
+                response = await self._client.request(method, url, data=data, files=files)
+        except (httpx.TimeoutException, TimeoutError) as error:
             raise TimedOut(f"Telegram did not answer in time ({type(error).__name__})") from None
         except httpx.HTTPError as error:
             raise NetworkError(f"Telegram cannot be reached ({type(error).__name__})") from None

@@ -6,6 +6,7 @@ no error raised here has a URL in it.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from datetime import timedelta
@@ -24,6 +25,8 @@ from ytwatcher.telegram.texts import Texts
 from ytwatcher.tls import trusted
 
 TIMEOUT = httpx.Timeout(30.0, connect=10.0, pool=5.0)
+LONGEST_CALL = 60.0
+"""Seconds of a whole call; those of `TIMEOUT` are for each piece of it."""
 LONGEST_CAPTION = 1024
 """Of a picture, in UTF-16 units after its markup was parsed; the text without markup is never shorter."""
 GENERAL_TOPIC = 1
@@ -39,7 +42,10 @@ _SUPERGROUPS = -1_000_000_000_000
 """Ids of supergroups and channels are below."""
 _NOT_WRITTEN = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
 _LOST = ("chat not found", "user not found", "peer_id_invalid", "group chat was deactivated")
-_ADMIN = ("not enough rights", "have no rights", "topic_closed", "message thread not found", "topic_deleted", "chat_write_forbidden")
+_ADMIN = (
+    *("not enough rights", "have no rights", "have no write access", "need administrator rights", "chat_admin_required"),
+    *("topic_closed", "message thread not found", "topic_deleted", "chat_write_forbidden"),
+)
 
 
 class TelegramSender:
@@ -120,14 +126,15 @@ class TelegramSender:
         """The call's result, whatever its shape: an answer that says `ok` has done what was asked."""
         url = f"{self._base}/{method}"
         try:
-            if photo is None:
-                response = await self._client.post(url, json=arguments)
-            else:
-                data = {name: value if isinstance(value, str) else json.dumps(value) for name, value in arguments.items()}
-                response = await self._client.post(url, data=data, files={"photo": ("chart.png", photo, "image/png")})
+            async with asyncio.timeout(LONGEST_CALL):
+                if photo is None:
+                    response = await self._client.post(url, json=arguments)
+                else:
+                    data = {name: value if isinstance(value, str) else json.dumps(value) for name, value in arguments.items()}
+                    response = await self._client.post(url, data=data, files={"photo": ("chart.png", photo, "image/png")})
         except _NOT_WRITTEN as error:
             raise DeliveryError(Failure.UNREACHABLE, Phrase(UNREACHED, fault=type(error).__name__)) from None
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, TimeoutError) as error:
             raise DeliveryError(Failure.UNKNOWN, Phrase(ANSWER_LOST, fault=type(error).__name__)) from None
         answer = _json(response.content)
         if answer is None:
@@ -166,8 +173,11 @@ def classify(status: int, answer: dict[str, Any]) -> DeliveryError:
     return DeliveryError(_BY_CODE.get(code, Failure.UNREACHABLE), text)
 
 
-_BY_CODE = MappingProxyType({401: Failure.NO_ACCESS, 403: Failure.LOST, 404: Failure.NO_ACCESS})
-"""404 is the answer to a path with a misshapen token. What is in neither table (5xx, 409) was answered, so not sent, and may pass."""
+_BY_CODE = MappingProxyType(
+    {401: Failure.NO_ACCESS, 403: Failure.LOST, 404: Failure.NO_ACCESS, 502: Failure.UNKNOWN, 504: Failure.UNKNOWN},
+)
+"""404 is the answer to a path with a misshapen token; 502 and 504 are a gateway's words, also as JSON: who is behind it may have sent.
+What is not here (500, 503, 409) was answered by Telegram itself, so not sent, and may pass."""
 
 
 def wanted_pause(answer: Mapping[str, Any]) -> timedelta | None:

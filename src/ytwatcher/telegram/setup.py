@@ -5,6 +5,7 @@ The token is in the URL only, and no error raised here has a URL in it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from types import MappingProxyType, TracebackType
@@ -118,8 +119,9 @@ class BotSetup:
 
     async def _call(self, method: str, arguments: Mapping[str, Any], wait: float = 0) -> Any:
         try:
-            response = await self._http.post(f"{self._base}/{method}", json=arguments, timeout=self._seconds + wait)
-        except httpx.HTTPError as error:
+            async with asyncio.timeout(2 * self._seconds + wait):  # the other limit is for each piece of it
+                response = await self._http.post(f"{self._base}/{method}", json=arguments, timeout=self._seconds + wait)
+        except (httpx.HTTPError, TimeoutError) as error:
             raise TelegramError(Phrase(UNREACHED, fault=type(error).__name__), reason="unreachable") from None
         try:
             answer = _object(response.json())
