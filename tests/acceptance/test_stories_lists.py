@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
 from story import CHAT, OLD, Story, played
-from ytwatcher.core.model import PlaylistId
+from ytwatcher.core.model import PlaylistId, VideoId
 from ytwatcher.core.quota import Bucket
 from ytwatcher.core.schedule import daily_cost
 from ytwatcher.simulator import make_channel_id, make_playlist_id, make_video_id
 from ytwatcher.simulator.world import SimPlaylist
 from ytwatcher.youtube.faults import classify
-from ytwatcher.youtube.parse import Page
+from ytwatcher.youtube.parse import Answer, Page
 
 CHANNEL, LIST = make_channel_id(1), make_playlist_id(1)
 
@@ -214,3 +215,25 @@ async def test_a_list_that_fails_again_and_again_holds_up_no_other_and_is_told_t
     s.video(51, views=40, channel_id=broken, published_at=s.clock.now(), title="Of the mended one")
     await s.until("+1 18:06")
     assert "Of the mended one" in s.told()[-1]
+
+
+@played()
+async def test_where_statistics_always_have_something_to_do_lists_are_read_all_the_same(s: Story) -> None:
+    playlist = _playlist(s, 100)
+    await s.add(LIST, "new")
+    client = s.app.reader.client
+    read_stats = client.batch_stats
+
+    async def slowly(ids: Sequence[VideoId]) -> Answer:
+        await s.clock.wait(s.clock.now() + timedelta(minutes=4))  # two such calls take longer than until they are due again
+        return await read_stats(ids)
+
+    client.batch_stats = slowly  # type: ignore[method-assign]
+    await s.until("18:00")
+    s.world.add_video(make_video_id(500), title="On top", published_at=OLD, views=3_300)
+    playlist.add(make_video_id(500), position=0)
+    await s.until("18:30")
+    client.batch_stats = read_stats  # type: ignore[method-assign]
+    await s.until("18:40")  # a call in hand is finished
+    assert s.told() == ["On top\n🆕 New in A list"]
+    assert s.when() < [s.at("18:30")]

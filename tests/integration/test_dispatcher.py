@@ -16,6 +16,7 @@ from ytwatcher.core.policy import parse_quiet
 from ytwatcher.core.render import REPEAT, Limits
 from ytwatcher.core.retry import UNPACED, Pace
 from ytwatcher.notify.delivery import Outgoing, Sender, Sent
+from ytwatcher.notify.slots import Slots
 from ytwatcher.store import outbox, outbox_list, recipients, watches
 
 
@@ -521,6 +522,50 @@ def test_an_operators_group_that_moves_is_told_at_its_new_address(tmp_path: Path
         assert len([call for call in s.telegram.calls if call.arguments["chat_id"] == -5]) == 1
 
     play(tmp_path, scene)
+
+
+def test_a_chat_that_is_said_to_have_moved_to_itself_stays(tmp_path: Path) -> None:
+    async def scene(s: Stage) -> None:
+        await s.alert("telegram:1")
+        await s.db.write(recipients.migrate, "telegram:1", "telegram:1")
+        await s.run(MINUTE)
+        assert len(s.told(1)) == 1
+        assert await s.db.read(recipients.current, "telegram:1") == "telegram:1"
+
+    play(tmp_path, scene)
+
+
+def test_a_copy_after_a_gateways_refusal_in_json_says_that_it_may_be_one(tmp_path: Path) -> None:
+    async def scene(s: Stage) -> None:
+        s.telegram.fail("sendMessage", "json502", times=1, delivered=True)
+        await s.alert("telegram:1")
+        await s.run(HOUR)
+        first, second = s.told(1)
+        assert "May be a repeat" not in first
+        assert "May be a repeat" in second
+
+    play(tmp_path, scene)
+
+
+def test_a_channel_without_the_right_to_post_pauses_and_loses_nothing(tmp_path: Path) -> None:
+    async def scene(s: Stage) -> None:
+        s.telegram.add_chat(-1007, "channel")
+        s.telegram.revoke_rights(-1007)
+        await s.alert("telegram:-1007")
+        await s.run(MINUTE)
+        assert (await s.recipient("telegram:-1007")).state == "paused"
+        s.telegram.grant_rights(-1007)
+        await s.run(2 * HOUR)
+        assert len(s.told(-1007)) == 1
+
+    play(tmp_path, scene)
+
+
+def test_what_was_sent_is_forgotten_when_no_limit_looks_back_so_far() -> None:
+    slots = Slots()
+    for second in range(10_000):
+        slots.note("telegram:1", START + timedelta(seconds=second))
+    assert {len(sent) for kept in (slots._chats, slots._schemes) for sent in kept.values()} == {121}
 
 
 def test_what_is_open_can_be_counted_and_given_up(tmp_path: Path) -> None:

@@ -187,6 +187,21 @@ def test_state_ahead_of_the_clock_is_pulled_back_and_keeps_its_values(journal: J
     assert journal.con.execute("SELECT previous, current FROM alert").fetchone()[:] == (1000, 1101)
 
 
+def test_rebasing_frees_a_message_that_waits_by_the_wrong_clock_where_nothing_was_read_meanwhile(journal: Journal) -> None:
+    ahead = to_ms(START + 30 * timedelta(days=1))
+    journal.con.execute("INSERT INTO recipient (pk, address, not_before) VALUES (1, 'telegram:1', ?)", (ahead,))
+    journal.con.execute(
+        "INSERT INTO message (recipient_pk, text, plain, state, attempts, made_at, next_at) VALUES (1, 'x', 'x', 'pending', 1, ?, ?)",
+        (to_ms(START), ahead),
+    )
+    assert journal.write(rebase.rebase_future, START) == 0, "no subject lies ahead"
+    assert journal.con.execute("SELECT next_at FROM message").fetchone()[0] == ahead, "a long pause is none of the clock's"
+    journal.con.execute("UPDATE message SET claimed_at = ?", (ahead,))
+    journal.write(rebase.rebase_future, START)
+    assert journal.con.execute("SELECT claimed_at, next_at FROM message").fetchone()[:] == (to_ms(START), to_ms(START))
+    assert journal.con.execute("SELECT not_before FROM recipient").fetchone()[0] is None
+
+
 def test_rebasing_makes_waits_for_presence_start_anew_too(journal: Journal) -> None:
     see(journal, START + 5 * HOUR, views=1)
     journal.accept([Absence(V1, START + 6 * HOUR)], START + 6 * HOUR)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,13 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from ytwatcher.core.retry import TELEGRAM_GROUP, TELEGRAM_PRIVATE
 from ytwatcher.notify.delivery import DeliveryError, Failure, Outgoing
 from ytwatcher.simulator import TelegramDouble, serve
+from ytwatcher.telegram import sender as telegram_sender
 from ytwatcher.telegram.sender import TelegramSender, classify, destination
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
@@ -38,6 +40,9 @@ def bad(description: str, code: int = 400, **parameters: Any) -> dict[str, Any]:
         (bad("Bad Request: chat not found"), Failure.LOST),
         (bad("Bad Request: message is too long"), Failure.REFUSED),
         (bad("Bad Request: not enough rights to send text messages to the chat"), Failure.NEEDS_ADMIN),
+        (bad("Bad Request: need administrator rights in the channel chat"), Failure.NEEDS_ADMIN),
+        (bad("Bad Request: have no write access to the chat"), Failure.NEEDS_ADMIN),
+        (bad("Bad Request: CHAT_ADMIN_REQUIRED"), Failure.NEEDS_ADMIN),
         (bad("Bad Request: TOPIC_CLOSED"), Failure.NEEDS_ADMIN),
         (bad("Bad Request: message thread not found"), Failure.NEEDS_ADMIN),
         (bad("Bad Request: group chat was upgraded", migrate_to_chat_id=-1001), Failure.MOVED),
@@ -126,6 +131,8 @@ def test_an_answer_that_says_ok_means_sent_whatever_its_shape(body: bytes) -> No
     ("status", "body", "failure"),
     [
         (502, b"<html>Bad Gateway</html>", Failure.UNKNOWN),
+        (502, b'{"ok":false,"error_code":502,"description":"Bad Gateway"}', Failure.UNKNOWN),
+        (504, b'{"ok":false,"error_code":504,"description":"Gateway Timeout"}', Failure.UNKNOWN),
         (200, b'{"ok":tr', Failure.UNKNOWN),
         (200, b"[]", Failure.UNKNOWN),
         (429, b"slow down", Failure.TOO_FAST),
@@ -148,6 +155,26 @@ def test_a_server_that_is_not_there_was_not_reached() -> None:
             assert (await fails(sender)).failure is Failure.UNREACHABLE
 
     asyncio.run(go())
+
+
+def test_an_answer_that_never_ends_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telegram_sender, "LONGEST_CALL", 0.3)
+    cut = asyncio.Event()
+
+    async def drips(_: Request) -> Response:
+        async def pieces() -> AsyncIterator[bytes]:
+            with contextlib.suppress(TimeoutError):
+                while not cut.is_set():
+                    yield b" "
+                    await asyncio.wait_for(cut.wait(), 0.1)
+
+        return StreamingResponse(pieces())
+
+    async def what(sender: TelegramSender) -> None:
+        assert (await fails(sender)).unknown
+        cut.set()
+
+    against(Starlette(routes=[Route("/{path:path}", drips, methods=["POST"])]), what)
 
 
 def test_a_connection_that_breaks_after_the_request_leaves_the_outcome_unknown() -> None:

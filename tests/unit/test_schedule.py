@@ -115,6 +115,12 @@ def test_a_wanted_reading_waits_for_the_shortest_interval() -> None:
     assert statistics(due("a", MINUTE / 2, wanted=MINUTE / 4)).at == NOW + MINUTE / 2
 
 
+def test_what_is_due_sooner_than_it_may_be_read_waits_until_then() -> None:
+    """As after a longer `min_interval` was set: a plan that said "now" with nothing to ask would be made again and again."""
+    plan = statistics(due("a", MINUTE / 2)._replace(due_ms=ms(MINUTE / 4)))
+    assert (plan.ids, plan.at, plan.reason) == ((), NOW + MINUTE / 2, Reason.NOT_DUE)
+
+
 def test_a_call_is_filled_with_those_due_next_but_not_with_those_just_read() -> None:
     plan = statistics(due("just", MINUTE / 2), due("next", 2 * MINUTE), due("due", 6 * MINUTE), due("later", MINUTE))
     assert plan.ids == ("due", "next", "later")

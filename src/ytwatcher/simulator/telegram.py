@@ -28,7 +28,7 @@ BOT_TOKEN = "1000000001:SIMULATED-bot-opens-nothing-at-all"  # noqa: S105 - the 
 HTML_502 = (
     "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>"
 )
-KINDS = frozenset({"html502", "restart500", "tooMany429", "unauthorized401", "lostAnswer", "slow"})
+KINDS = frozenset({"html502", "json502", "restart500", "tooMany429", "unauthorized401", "lostAnswer", "slow"})
 
 Result = Any
 Handler = Callable[[Arguments, Request], Awaitable[Result]]
@@ -185,7 +185,8 @@ class TelegramDouble:
             kind: one of `KINDS`.
             retry_after: the pause of `tooMany429`, in seconds; the chat refuses everything until it is over.
             seconds: how long `slow` takes, in real seconds.
-            delivered: with `html502`: what was asked for happened all the same; with `slow`: it happens before the wait, not after it.
+            delivered: with `html502` and `json502`: what was asked for happened all the same; with `slow`: it happens before the wait,
+                not after it.
 
         Raises:
             ValueError: no such kind or method.
@@ -235,10 +236,10 @@ class TelegramDouble:
         kind = fault.kind if fault else ""
         if fault and kind == "slow" and not fault.delivered:
             await pause(fault.seconds, request.receive)
-        if fault and kind == "html502":
+        if fault and kind in ("html502", "json502"):
             if fault.delivered:
                 await handler(given, request)
-            return HTMLResponse(HTML_502, 502)
+            return HTMLResponse(HTML_502, 502) if kind == "html502" else _failure(BotError(502, "Bad Gateway"))
         if kind == "restart500":
             raise BotError(500, "Internal Server Error: restart")
         if kind == "unauthorized401":
