@@ -83,6 +83,13 @@ class Oracle:
         for seen in self._counts.values():
             seen.once = dict.fromkeys(seen.once)
 
+    def put_forward(self, by: timedelta) -> None:
+        """The app's clock was set forward while it did not run: nothing tells it that less time went by."""
+        self._lacked = {key: at - by for key, at in self._lacked.items()}
+        for seen in self._counts.values():
+            seen.sound_at -= by
+            seen.once = {rung: at and at - by for rung, at in seen.once.items()}
+
     def _see_video(self, title: str, statistics: dict[str, str], at: datetime) -> None:
         self.seen += 1
         self._shows((title, "video"), at)

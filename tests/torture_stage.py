@@ -94,6 +94,19 @@ class Told:
     """Whether it was off then."""
     other: list[str] = field(default_factory=list)
 
+    def take(self, title: str, line: str, at: datetime, *, repeat: bool) -> bool:
+        """Note the number that a line tells, and all that it says was switched; whether there was any of it."""
+        found, switches = _PASSED.search(line), _switches(line)
+        if found:
+            number = (title, found[1].lower(), int(found[2].replace(",", "")))
+            if number not in self.numbers or not repeat:
+                self.numbers.setdefault(number, []).append(at)
+        for what, off in switches:
+            known = self.switches.setdefault((title, what), [])
+            if not repeat or not known or known[-1][0] != off:
+                known.append((off, at))
+        return bool(found or switches)
+
 
 class SetClock:
     """A clock that is wrong by a fixed span: what the app of one life goes by."""
@@ -144,16 +157,9 @@ class Month:
                 continue
             repeat = _REPEAT in message.shown
             for line in message.shown.splitlines():
-                switch = next((switch for words, switch in SWITCHED.items() if words in line), None)
-                if found := _PASSED.search(line):
-                    number = (title, found[1].lower(), int(found[2].replace(",", "")))
-                    if number not in told.numbers or not repeat:
-                        told.numbers.setdefault(number, []).append(message.at)
-                elif switch is not None:
-                    known = told.switches.setdefault((title, switch[0]), [])
-                    if not repeat or not known or known[-1][0] != switch[1]:
-                        known.append((switch[1], message.at))
-                elif named := _TITLE.search(line):
+                if told.take(title, line, message.at, repeat=repeat):
+                    continue
+                if named := _TITLE.search(line):
                     title = named[0]
                 elif line.strip() and not line.startswith("↻"):
                     told.other.append(line)
@@ -390,7 +396,14 @@ class Month:
     def _set_clock(self, ahead: timedelta) -> None:
         if ahead < self._clock_ahead:
             self.oracle.forget_waits()
+        else:
+            self.oracle.put_forward(ahead - self._clock_ahead)
         self._clock_ahead = ahead
+
+
+def _switches(line: str) -> list[tuple[str, bool]]:
+    """What a line says was switched, in its order, and whether it is off now."""
+    return [switch for _, switch in sorted((line.index(words), switch) for words, switch in SWITCHED.items() if words in line)]
 
 
 def _watch(con: sqlite3.Connection, videos: Sequence[Counts], now: datetime) -> None:

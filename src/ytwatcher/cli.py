@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import gc
+import io
 import os
 import sys
 import tempfile
@@ -108,13 +110,22 @@ def main() -> None:
     """Run a command. It ends with 0, with its error's exit code, or with 130 after Ctrl-C; a person sees one sentence, no traceback."""
     call = Call()
     gc.set_threshold(GARBAGE)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":
+            stream.reconfigure(errors="replace")  # a terminal that lacks a character shows another
     try:
-        app(obj=call)
+        try:
+            app(obj=call)
+        finally:
+            if sys.stdout is not None:  # it is where it was closed before
+                sys.stdout.flush()  # what cannot be written is an error of ours now, not one at the interpreter's end
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
     except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - the edge of the program
         known = _known(error)
+        if isinstance(error, OSError) and error.filename is None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nothing more can be written
         if known is not None:
             _end(_text(known, call), known.exit_code)
         _unexpected(error, call.secrets)
@@ -134,6 +145,8 @@ def _known(error: BaseException) -> YTWatcherError | None:
         return next((found for found in map(_known, error.exceptions) if found is not None), None)
     if isinstance(error, OSError) and error.filename is not None:
         return StorageError(f"{error.filename}: {error.strerror}; YT Watcher's user has to be able to use it")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
+        return StorageError(f"the output cannot be written: {error.strerror}")
     return error if isinstance(error, YTWatcherError) else None
 
 

@@ -113,7 +113,7 @@ def _home(env: Mapping[str, str]) -> Path:
 
 def _read_file(file: Path, faults: list[str]) -> _Values:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         faults.append(f"{file}: cannot be read: {error.strerror}")
     except UnicodeDecodeError:

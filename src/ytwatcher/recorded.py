@@ -27,6 +27,9 @@ _TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no", "")
 _ABSENT = frozenset(map(str, Absent))
 
 
+SURPLUS = "has more fields than the first line has columns; a text with a comma in it belongs in quotes"
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     """A row that is no reading, by its number in the file (the header is row 1 of a CSV file), and why."""
@@ -41,6 +44,11 @@ class Row:
 
     row: int
     readings: tuple[Reading, ...]
+
+
+def has_surplus(row: Mapping[Any, Any]) -> bool:
+    """Whether a row of a `csv.DictReader` has something behind its last column: then nobody knows which field is which."""
+    return any(field.strip() for field in row.get(None) or ())
 
 
 def read(path: Path) -> Iterator[Reading | Refused]:
@@ -85,7 +93,7 @@ def _rows(path: Path) -> Iterator[Row | Refused]:
             missing = [column for column in ("video_id", "observed_at") if column not in (reader.fieldnames or ())]
             if missing:
                 raise InputError(f"{path}: has no column {' and '.join(missing)}; the first line must name the columns")
-            rows = ((reader.line_num, row) for row in reader)
+            rows = ((reader.line_num, Refused(reader.line_num, SURPLUS) if has_surplus(row) else row) for row in reader)
         for number, row in rows:
             yield row if isinstance(row, Refused) else _reading(number, row)
 

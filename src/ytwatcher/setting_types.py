@@ -57,6 +57,13 @@ def _number(value: object) -> object:
     return value
 
 
+def _path(value: object) -> str:
+    text = _text(value)
+    if "\0" in text:
+        raise ValueError("is not the name of a file: it holds a NUL")
+    return text
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -90,8 +97,8 @@ def _base_url(text: str) -> str:
     except ValueError:
         raise ValueError("is not a URL") from None
     # The value is not shown: whatever makes it unusable may be a password.
-    if not usable or "@" in parts.netloc:
-        raise ValueError("is not a base URL; write https:// and a host, without a name, a password or parameters")
+    if not usable or "@" in parts.netloc or ":" in parts.path:
+        raise ValueError("is not a base URL; write https:// and a host, without a name, a password, a token or parameters")
     return text.rstrip("/")
 
 
@@ -251,7 +258,7 @@ Text = Annotated[str, BeforeValidator(_text)]
 BaseUrl = Annotated[Text, AfterValidator(_base_url)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Count = Annotated[int, Field(ge=1, le=10**9), NUMBER]
-PathText = Annotated[Path, BeforeValidator(_text)]
+PathText = Annotated[Path, BeforeValidator(_path)]
 Language = Annotated[Text, AfterValidator(check_language)]
 Timezone = Annotated[Text, AfterValidator(check_timezone)]
 ApiKey = Annotated[Secret, AfterValidator(_api_key)]

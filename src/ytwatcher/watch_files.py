@@ -15,7 +15,7 @@ from ytwatcher.core.policy import digest_text, parse_digest, parse_quiet, quiet_
 from ytwatcher.core.rules import canonical, parse_rule
 from ytwatcher.core.targets import parse_target, target_url
 from ytwatcher.errors import InputError
-from ytwatcher.recorded import Refused
+from ytwatcher.recorded import SURPLUS, Refused, has_surplus
 from ytwatcher.setting_types import check_language, check_timezone
 from ytwatcher.store import recipients
 from ytwatcher.store import watches as stored
@@ -83,6 +83,8 @@ def read_watches(file: Path, operator: str) -> Iterator[Wanted | Refused]:
         try:
             if not isinstance(row, dict):
                 raise InputError("is not a JSON object")
+            if has_surplus(row):
+                raise InputError(SURPLUS)
             one = _wanted(number, row, operator)
         except InputError as error:
             yield Refused(number, str(error))

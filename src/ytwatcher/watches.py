@@ -316,10 +316,13 @@ def _store(
     have = {canonical(rule.spec): rule.id for rule in stored.rules(con, target.id, address)}
     if not lines and not have:
         lines = list(default_rules(target.kind))
-    ids = [have.get(canonical(parse_rule(line))) or stored.add_rule(con, watch_pk, line, now) for line in lines]
+    asked = {canonical(parse_rule(line)): line for line in reversed(lines)}  # of two that ask the same the first counts
+    for text in reversed(asked):
+        if text not in have:
+            have[text] = stored.add_rule(con, watch_pk, asked[text], now)
     if new or lines:
         _want_all(con, target_pk, now)
-    return new, ids or list(have.values())
+    return new, [have[text] for text in reversed(asked)] or list(have.values())
 
 
 def _store_rule(con: sqlite3.Connection, target_id: str, line: str, address: str, now: datetime) -> str:

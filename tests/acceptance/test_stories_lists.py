@@ -219,13 +219,13 @@ async def test_a_list_that_fails_again_and_again_holds_up_no_other_and_is_told_t
 
 @played()
 async def test_where_statistics_always_have_something_to_do_lists_are_read_all_the_same(s: Story) -> None:
-    playlist = _playlist(s, 100)
+    playlist = _playlist(s, 150)
     await s.add(LIST, "new")
     client = s.app.reader.client
     read_stats = client.batch_stats
 
     async def slowly(ids: Sequence[VideoId]) -> Answer:
-        await s.clock.wait(s.clock.now() + timedelta(minutes=4))  # two such calls take longer than until they are due again
+        await s.clock.wait(s.clock.now() + timedelta(minutes=3))  # three such calls take longer than until the first is due again
         return await read_stats(ids)
 
     client.batch_stats = slowly  # type: ignore[method-assign]

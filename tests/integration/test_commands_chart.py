@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from served import Home
 from ytwatcher import pipeline
+from ytwatcher.commands.words import machine_zone
 from ytwatcher.core.model import Lane, Metric, Reading, SubjectId, SubjectKind, TargetKind
 from ytwatcher.simulator import make_video_id
 from ytwatcher.store import recipients, subjects, watches
@@ -33,3 +36,11 @@ def test_a_watched_video_becomes_a_picture_and_mistakes_are_explained(tmp_path: 
         wrong = person.run("--data", str(tmp_path), "chart", *words, "-o", str(tmp_path / "no.png"))
         assert wrong.returncode != 0
         assert said in wrong.stderr
+    onto_itself = person.run("--data", str(tmp_path), "chart", "a film", "-o", str(path))
+    assert (onto_itself.returncode, "is YT Watcher's own journal" in onto_itself.stderr) == (2, True), onto_itself.stderr
+
+
+@pytest.mark.parametrize("zone", ["JST-9", "CET-1CEST", "Nowhere/Atall"])
+def test_a_time_zone_that_has_no_name_is_utc(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+    monkeypatch.setenv("TZ", zone)
+    assert machine_zone() == "UTC"

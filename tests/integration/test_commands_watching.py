@@ -110,6 +110,12 @@ def test_add_for_a_program_is_one_document(person: Home) -> None:
     assert "0 favorites" in added["rules"][0]["note"]
 
 
+def test_rules_that_ask_the_same_are_one(person: Home) -> None:
+    added = person.json("add", VIDEO, "--rule", "views change", "--rule", "views  change", "--rule", "VIEW change", "--rule", "title")
+    assert [rule["rule"] for rule in added["rules"]] == ["views change", "title"]
+    assert len(person.json("rules", "list", VIDEO)) == 2
+
+
 def test_a_second_add_says_so_and_a_refused_rule_beside_a_good_one_is_shown(person: Home) -> None:
     person.ok("add", VIDEO)
     said = flat(person.ok("add", VIDEO, "--rule", "views reach 1k", "--rule", "title"))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,11 +75,55 @@ def test_watches_and_readings_go_from_one_machine_to_another(tmp_path: Path, ser
 def test_what_cannot_be_read_or_written_is_named(tmp_path: Path, services: Served) -> None:
     person = home(tmp_path, services)
     (tmp_path / "other.csv").write_text("name\nAda\n")
+    (tmp_path / "comma.csv").write_text(f"target,rule\n{VIDEOS[0]},views every 1,000\n")
+    journal = ".local/share/ytwatcher/ytwatcher.db"
+    person.ok("list")
+    before = (tmp_path / journal).read_bytes()
     for arguments, code, words in (
         (("import", "watches", "other.csv"), 2, "other.csv: has no column target"),
         (("import", "readings", "other.csv"), 2, "other.csv: has no column video_id and observed_at"),
+        (("import", "watches", "comma.csv"), 1, "row 2: has more fields than the first line has columns"),
         (("export", "watches", "no/where.csv"), 3, "no/where.csv: cannot be written"),
+        (("export", "readings", journal), 2, f"{journal}: is YT Watcher's own journal; name another file"),
+        (("backup", journal, "--force"), 2, f"{journal}: is YT Watcher's own journal"),
         (("export", "readings", "-", "--format", "xml"), 2, "--format xml: there are csv and json"),
     ):
         done = person.run(*arguments)
         assert (done.returncode, words in done.stderr) == (code, True), done.stderr
+    assert (tmp_path / journal).read_bytes() == before
+    assert person.json("list") == []
+
+
+def test_a_pipe_is_written_to_and_a_links_file_is_replaced(tmp_path: Path, services: Served) -> None:
+    person = home(tmp_path, services)
+    person.ok("list")
+    (tmp_path / "there.csv").write_text("old")
+    (tmp_path / "link.csv").symlink_to("there.csv")
+    person.ok("export", "watches", "link.csv")
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "there.csv").read_text().startswith("target,")
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    person.ok("export", "watches", "pipe")
+    assert os.read(reader, 7) == b"target,"
+    os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only where there is a /dev/full")
+def test_an_output_without_room_ends_with_3(tmp_path: Path, services: Served) -> None:
+    person = home(tmp_path, services)
+    for command in (("list",), ("export", "watches", "-"), ("export", "watches", "/dev/full")):
+        with Path("/dev/full").open("w") as full:
+            words = [sys.executable, "-m", "ytwatcher", *command]
+            done = subprocess.run(words, env=person.env, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        assert (done.returncode, done.stderr.count("\n"), "No space left on device" in done.stderr) == (3, 1, True), done.stderr
+
+
+@pytest.mark.parametrize("env", [{"PYTHONIOENCODING": "latin-1"}, {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])
+def test_a_terminal_that_lacks_a_character_shows_another(tmp_path: Path, services: Served, env: dict[str, str]) -> None:
+    person = home(tmp_path, services)
+    person.ok("add", VIDEOS[0], "--rule", "views milestones")
+    words = [sys.executable, "-m", "ytwatcher", "list"]
+    done = subprocess.run(words, env={**person.env, **env}, cwd=tmp_path, capture_output=True, check=False)
+    assert (done.returncode, done.stderr, b"views milestones" in done.stdout) == (0, b"", True)

@@ -98,6 +98,11 @@ def test_a_row_that_is_no_reading_is_refused_by_name(tmp_path: Path, row: str, n
     assert named in reason(tmp_path, row)
 
 
+def test_a_row_with_more_fields_than_columns_is_refused_and_empty_ones_do_no_harm(tmp_path: Path) -> None:
+    assert "more fields than the first line has columns" in reason(tmp_path, f"{V1},2026-01-31T13:00:00Z,1,204,500,7")
+    assert only(rows_of(tmp_path / "r.csv", f"{HEAD}\n{V1},2026-01-31T13:00:00Z,1,2,3,, \n")).values[Metric.COMMENTS] == 3
+
+
 def test_a_flag_that_is_neither_is_refused(tmp_path: Path) -> None:
     assert "neither true nor false" in reason(tmp_path, f"{V1},2026-01-31T00:00:00Z,1,1,1,maybe", f"{HEAD},likes_hidden")
 

@@ -125,6 +125,8 @@ FAULTY = {
     f'youtube.api_key = "{KEY} {KEY}"': "youtube.api_key (FILE): is not an API key",
     'youtube.base_url = "youtube.com"': "youtube.base_url (FILE): is not a base URL; write https:// and a host",
     'youtube.base_url = "https://me:CANARY@example.org"': "youtube.base_url (FILE): is not a base URL",
+    'telegram.base_url = "https://example.org/bot123:CANARY"': "telegram.base_url (FILE): is not a base URL",
+    'data.dir = "a\\u0000b"': "data.dir (FILE): is not the name of a file: it holds a NUL",
     'youtube.base_url = "https://[example.org"': "youtube.base_url (FILE): is not a URL",
     'youtube.base_url = "https://example.org?key=CANARY"': "youtube.base_url (FILE): is not a base URL",
     'youtube.key_in = "heder"': "youtube.key_in (FILE): “heder” is not known; write 'header' or 'query'",

@@ -11,6 +11,7 @@ from rich.text import Text
 from ytwatcher import backups
 from ytwatcher.app import backup_folder, journal_path
 from ytwatcher.commands.context import context
+from ytwatcher.commands.output import check_output
 from ytwatcher.commands.words import counted, iso, local
 from ytwatcher.errors import InputError
 from ytwatcher.store.snapshot import Contents
@@ -37,10 +38,9 @@ def backup(
         found = backups.check(target)
     else:
         target = file
+        check_output(here, target)
         if target.exists() and not force:
             raise InputError(f"{target}: is there already; --force replaces it")
-        if target.exists() and journal.exists() and target.samefile(journal):
-            raise InputError(f"{target}: is the journal itself; name another file")
         found = backups.make(journal, target)
     if as_json:
         here.print_json({"file": str(target), **as_values(found)})

@@ -12,6 +12,7 @@ import typer
 
 from ytwatcher.charts import DARK, LIGHT, Chart, specification
 from ytwatcher.commands.context import context, run
+from ytwatcher.commands.output import PUBLIC, written
 from ytwatcher.commands.words import machine_zone
 from ytwatcher.core.model import Metric
 from ytwatcher.core.wording import did_you_mean, quoted
@@ -51,10 +52,8 @@ def chart(
     zone = machine_zone()
     drawn = replace(drawn, zone=ZoneInfo(zone), subtitle=drawn.subtitle.rpartition(" · ")[0] + f" · {zone}")
     picture = run(_draw(drawn, dark))
-    try:
-        output.write_bytes(picture)
-    except OSError as error:
-        raise InputError(f"{output} cannot be written: {error.strerror}") from error
+    with written(here, output, PUBLIC) as path:
+        path.write_bytes(picture)
     here.err.print(f"{output}: {len(picture):,} bytes", highlight=False, markup=False)
 
 

@@ -15,6 +15,7 @@ from typing import Any, TextIO, TypeVar
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from ytwatcher import config
 from ytwatcher.app import backup_folder, journal_path, open_app
@@ -148,7 +149,7 @@ def context(ctx: typer.Context, *, quiet: bool = False, to_file: bool = False) -
     configure(level, settings.log.format, Redactor(call.secrets), file=settings.log.file if to_file else None)
     err = Console(stderr=True)
     for warning in settings.warnings:
-        err.print(f"[yellow]{warning}[/yellow]", highlight=False)
+        err.print(Text(warning, style="yellow"))
     return Context(settings, Console(highlight=False), err)
 
 

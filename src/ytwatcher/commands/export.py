@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,9 +16,10 @@ import typer
 from ytwatcher import moving, watch_files
 from ytwatcher.commands.context import Context, context
 from ytwatcher.commands.finding import find_subjects, find_targets
+from ytwatcher.commands.output import PRIVATE, written
 from ytwatcher.commands.words import counted
 from ytwatcher.core.durations import parse_duration
-from ytwatcher.errors import InputError, StorageError
+from ytwatcher.errors import InputError
 
 Format = Literal["csv", "json"]
 Row = Mapping[str, Any]
@@ -52,7 +51,7 @@ def readings(
     chosen = _format(form, file)
     here = context(ctx, quiet=True)
     start_at = here.clock.now() - _duration(since) if since is not None else None
-    with here.journal() as con, _open(file) as stream:
+    with here.journal() as con, _open(here, file) as stream:
         rows = moving.export_rows(con, find_subjects(con, target), start_at)
         count = _table(stream, moving.COLUMNS, map(_flat, rows)) if chosen == "csv" else _lines(stream, rows)
     _say(here, file, counted(count, "row"))
@@ -68,7 +67,7 @@ def watches(ctx: typer.Context, file: FileArgument, form: FormatOption = None, t
         if ids == []:
             raise InputError(f"“{target}” is not watched; `ytwatcher list` shows what is")
         found = list(watch_files.export_watches(con, ids))
-    with _open(file) as stream:
+    with _open(here, file) as stream:
         if chosen == "csv":
             _table(stream, watch_files.COLUMNS, (_flat(row) for watch in found for row in watch_files.as_table(watch)))
         else:
@@ -98,28 +97,19 @@ def _duration(text: str) -> Any:
 
 
 @contextmanager
-def _open(file: str) -> Iterator[TextIO]:
-    """The file is there whole or not at all.
+def _open(here: Context, file: str) -> Iterator[TextIO]:
+    """The file is there whole or not at all; `-` is standard output.
 
     Raises:
-        StorageError: it cannot be written.
+        InputError, StorageError: see `written`.
     """
     if file == "-":
         yield sys.stdout
         return
-    path = Path(file)
-    opener: Callable[..., Any] = gzip.open if path.name.endswith(".gz") else open
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600: chat ids are nobody else's business
-        os.close(handle)
-        try:
-            with opener(name, "wt", encoding="utf-8", newline="") as stream:
-                yield stream
-            Path(name).replace(path)
-        finally:
-            Path(name).unlink(missing_ok=True)
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be written: {error.strerror}") from error
+    opener: Callable[..., Any] = gzip.open if file.endswith(".gz") else open
+    # Private: chat ids are nobody else's business.
+    with written(here, Path(file), PRIVATE) as path, opener(path, "wt", encoding="utf-8", newline="") as stream:
+        yield stream
 
 
 def _table(stream: TextIO, columns: Iterable[str], rows: Iterable[Row]) -> int:

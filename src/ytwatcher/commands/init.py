@@ -275,10 +275,10 @@ def _clear_the_way(setup: Setup, token: Secret) -> None:
 
 
 def _finish(here: Context, setup: Setup) -> None:
-    """A test message through the real path, and what comes next."""
-    settings = here.settings
+    """A test message through the real path, and what comes next. Where the message is not there, it ends with that error's code."""
+    settings, there = here.settings, True
     if settings.telegram.bot_token is not None:
-        _test(here, setup, settings.telegram.operator)
+        there = _test(here, setup, settings.telegram.operator)
         setup.say(f"  Times in messages are those of {settings.telegram.timezone}; telegram.timezone changes that.")
     else:
         setup.say("No bot: messages will be printed in the terminal.")
@@ -287,17 +287,20 @@ def _finish(here: Context, setup: Setup) -> None:
     setup.say(
         "\nNext:\n  ytwatcher add LINK     watch a video, playlist or channel\n  ytwatcher run          watch and tell, until stopped"
     )
+    if not there:
+        raise typer.Exit(OutsideError.exit_code)
 
 
-def _test(here: Context, setup: Setup, address: str) -> None:
+def _test(here: Context, setup: Setup, address: str) -> bool:
     try:
         alert_id = here.ask("outbox test", recipient=address)["alert"]
     except YTWatcherError as error:
         setup.say(f"✗ The test message was not sent: {error}. A process that runs already knows the new keys after a restart.", "red")
-        return
+        return False
     with here.journal() as con:
         state, reason = outbox_list.fate(con, alert_id)
     if state == "sent":
         setup.say(f"✓ A test message is in {address}.", "green")
     else:
         setup.say(f"✗ The test message is {state}{f': {reason}' if reason else ''}. ytwatcher outbox list shows more.", "red")
+    return state == "sent"

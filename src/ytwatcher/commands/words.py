@@ -56,7 +56,10 @@ def local(at: datetime) -> str:
 
 def machine_zone() -> str:
     """This machine's time zone by its IANA name; UTC where it has none."""
-    name = getattr(get_localzone(), "key", None)
+    try:
+        name = getattr(get_localzone(), "key", None)
+    except (LookupError, ValueError):  # TZ holds a rule of POSIX, or nothing that is known
+        name = None
     return name if isinstance(name, str) else "UTC"
 
 
