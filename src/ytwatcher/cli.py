@@ -120,15 +120,20 @@ def main() -> None:
             if sys.stdout is not None:  # it is where it was closed before
                 sys.stdout.flush()  # what cannot be written is an error of ours now, not one at the interpreter's end
     except BrokenPipeError:
-        sys.stderr.close()
+        _end_output()
         sys.exit(141)
     except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - the edge of the program
         known = _known(error)
         if isinstance(error, OSError) and error.filename is None:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nothing more can be written
+            _end_output()
         if known is not None:
             _end(_text(known, call), known.exit_code)
         _unexpected(error, call.secrets)
+
+
+def _end_output() -> None:
+    """What is still to be written goes nowhere: the interpreter would try again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _text(error: YTWatcherError, call: Call) -> str:

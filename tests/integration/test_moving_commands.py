@@ -120,6 +120,18 @@ def test_an_output_without_room_ends_with_3(tmp_path: Path, services: Served) ->
         assert (done.returncode, done.stderr.count("\n"), "No space left on device" in done.stderr) == (3, 1, True), done.stderr
 
 
+def test_a_reader_that_went_away_is_no_fault(tmp_path: Path, services: Served) -> None:
+    person = home(tmp_path, services)
+    for command in (("list",), ("export", "watches", "-"), ("--help",)):
+        reader, writer = os.pipe()
+        os.close(reader)
+        words = [sys.executable, "-m", "ytwatcher", *command]
+        done = subprocess.run(words, env=person.env, cwd=tmp_path, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+        os.close(writer)
+        assert done.returncode in (1, 141), command
+        assert done.stderr == ""
+
+
 @pytest.mark.parametrize("env", [{"PYTHONIOENCODING": "latin-1"}, {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])
 def test_a_terminal_that_lacks_a_character_shows_another(tmp_path: Path, services: Served, env: dict[str, str]) -> None:
     person = home(tmp_path, services)
