@@ -77,7 +77,7 @@ def read_rows(path: Path) -> Iterator[Row | Refused]:
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8 CSV or JSON lines") from error
+        raise InputError(f"{path}: is not UTF-8 text; save it as UTF-8 CSV or JSON lines") from error
     except csv.Error as error:
         raise InputError(f"{path}: is not a CSV file: {error}") from error
 

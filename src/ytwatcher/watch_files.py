@@ -118,7 +118,7 @@ def _rows(file: Path) -> Iterator[tuple[int, Any]]:
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{file}: is not UTF-8 text (byte {error.start}); save it as UTF-8 CSV or JSON lines") from error
+        raise InputError(f"{file}: is not UTF-8 text; save it as UTF-8 CSV or JSON lines") from error
     except csv.Error as error:
         raise InputError(f"{file}: is not a CSV file: {error}") from error
 
