@@ -18,11 +18,14 @@ def password(
 
     Example: ytwatcher web password
     """
-    text = (
-        typer.get_text_stream("stdin").readline()
-        if stdin
-        else typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
-    )
+    try:
+        text = (
+            typer.get_text_stream("stdin").readline()
+            if stdin
+            else typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+        )
+    except UnicodeDecodeError:
+        raise InputError("the password is not text in UTF-8") from None
     wanted = str(text).rstrip("\n")
     if len(wanted) < SHORTEST_PASSWORD:
         raise InputError(f"the password is too short; take at least {SHORTEST_PASSWORD} characters")
