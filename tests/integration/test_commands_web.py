@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from served import Home
+from ytwatcher.secret import Secret
 from ytwatcher.store import tokens
 from ytwatcher.store.db import open_journal
 from ytwatcher.store.tokens import Scope, ShareKind
+from ytwatcher.web.sessions import is_password
 
 T = TypeVar("T")
 
@@ -55,3 +59,15 @@ def test_a_link_to_a_feed_is_made_listed_and_ended(tmp_path: Path) -> None:
         assert home.run(*wrong).returncode == 2
     home.ok("web", "share", "revoke", str(found.pk))
     assert look(home, lambda con: tokens.find_share(con, secret, ShareKind.FEED)) is None
+
+
+def test_a_password_becomes_a_hash_and_what_is_none_is_refused(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "ytwatcher", "web", "password", "--stdin"]
+    for typed, code, said in (
+        (b"a long enough password\n", 0, ""),
+        (b"short\n", 2, "the password is too short"),
+        (b"\xff\xfe\n", 2, "the password is not text in UTF-8"),
+    ):
+        done = subprocess.run(words, input=typed, env=at_home(tmp_path).env, capture_output=True, check=False)
+        assert (done.returncode, said in done.stderr.decode()) == (code, True), done.stderr
+        assert is_password(Secret(done.stdout.decode().strip() or "none"), "a long enough password") is (code == 0)
