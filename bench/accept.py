@@ -6,6 +6,7 @@ import gc
 import resource
 import shutil
 import sqlite3
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,7 +19,7 @@ from ytwatcher import pipeline
 from ytwatcher.core.model import Metric, Reading, to_ms
 from ytwatcher.store.db import open_journal, transaction
 
-BATCH = 1_000
+BATCH, WANTED = 1_000, 25_000
 ROUND = 5 * MINUTE
 Row = tuple[object, ...]
 
@@ -26,8 +27,11 @@ Row = tuple[object, ...]
 def run(folder: Path, *, videos: int = 100_000, many: int = 1_000_000, read: int = 100_000, rounds: int = 9) -> Figures:
     """Rounds of readings of `read` videos, of `videos` known ones and again of `many`."""
     rows: list[Figure] = []
-    for known, target in {videos: "≥ 25,000", many: ""}.items():
+    missed = ""
+    for known, target in {videos: f"≥ {WANTED:,}", many: ""}.items():
         took = _measure(folder, known, min(read, known), rounds)
+        if target and statistics.median(took.accepted) < WANTED:
+            missed = ", which misses the target on this machine"
         store_only = f"{of_rounds(took.store_only)}: store only"
         rows.append(Figure(f"accept, {known:,} known videos: readings/s", of_rounds(took.accepted), store_only, target))
         rows.append(Figure("its process's peak memory; the file", f"{megabytes(took.memory)}; {megabytes(took.size)}"))
@@ -40,8 +44,8 @@ def run(folder: Path, *, videos: int = 100_000, many: int = 1_000_000, read: int
         " once. *Store only* writes the very same rows with prepared statements and judges nothing. The *naive loop* reads the last row,"
         " compares and inserts, row by row, in transactions of the same size, without settling, rules or alerts.",
         rows,
-        "Python. Nearly all of these readings are quiet (docs/architecture.md). What the store alone takes for one is the smaller part of"
-        " its time; in the other part its stored counts and the rules on it are looked up, it is decided on, and it is worked out when to"
+        f"Python{missed}. Nearly all of these readings are quiet (docs/architecture.md). What the store alone takes for one is the smaller"
+        " part of its time; in the other part its stored counts and the rules on it are looked up, it is decided on, and it is worked out when to"
         " read again.",
     )
 
