@@ -45,8 +45,8 @@ def run(folder: Path, *, videos: int = 100_000, many: int = 1_000_000, read: int
         " compares and inserts, row by row, in transactions of the same size, without settling, rules or alerts.",
         rows,
         f"Python{missed}. Nearly all of these readings are quiet (docs/architecture.md). What the store alone takes for one is the smaller"
-        " part of its time; in the other part its stored counts and the rules on it are looked up, it is decided on, and it is worked out when to"
-        " read again.",
+        " part of its time; in the other part its stored counts and the rules on it are looked up, it is decided on, and it is worked out"
+        " when to read again.",
     )
 
 
