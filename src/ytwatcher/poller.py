@@ -314,10 +314,9 @@ class Poller:
         self._workload.asked(at, Lane.MEMBERSHIP)
 
     async def _lists(self) -> Rest | None:
-        plans = await self._db.read(self._plan_lists, self._clock.now())
-        plan, target = next(((plan, target) for plan, target in plans if target is not None), plans[0])
+        plan, target = await self._db.read(self._plan_lists, self._clock.now())
         if target is None:
-            return Rest(_earliest(*(plan.at for plan, _ in plans), *(one.until for one in self._aside.values())), failed=bool(self._aside))
+            return Rest(plan.at, failed=bool(self._aside))
         try:
             await self._read_list(Share.MEMBERSHIP, target, plan.whole)
         except YouTubeError as error:
@@ -327,15 +326,18 @@ class Poller:
         self._aside.pop(target.id, None)
         return None
 
-    def _plan_lists(self, con: sqlite3.Connection, now: datetime) -> list[tuple[ListPlan, watches.Target | None]]:
-        """What is to be listed next; and of those whose reading failed, when nothing else is."""
+    def _plan_lists(self, con: sqlite3.Connection, now: datetime) -> tuple[ListPlan, watches.Target | None]:
+        """What is to be listed next; one whose reading failed only where no other is, and not while it waits."""
         listings, allowed = watches.listings(con), self._allowance(con, Share.MEMBERSHIP, now)
-        watched = {one.target_id for one in listings}
-        self._aside = {target_id: aside for target_id, aside in self._aside.items() if target_id in watched}
+        self._aside = {one.target_id: self._aside[one.target_id] for one in listings if one.target_id in self._aside}
+        waits = {target_id: aside.until for target_id, aside in self._aside.items() if aside.until > now}
         sound = [one for one in listings if one.target_id not in self._aside]
-        failed = [one for one in listings if one.target_id in self._aside and self._aside[one.target_id].until <= now]
+        failed = [one for one in listings if one.target_id in self._aside and one.target_id not in waits]
         plans = [plan_membership(some, allowed, now) for some in (sound, failed)]
-        return [(plan, watches.find_target(con, plan.target_id) if plan.target_id else None) for plan in plans]
+        for plan in plans:
+            if plan.target_id is not None:
+                return plan, watches.find_target(con, plan.target_id)
+        return plans[0]._replace(at=_earliest(*(plan.at for plan in plans), *waits.values())), None
 
     async def _set_aside(self, target: watches.Target, error: YouTubeError) -> None:
         """A list whose reading failed lets the others go first; one that fails again and again while YouTube answers is asked hourly."""

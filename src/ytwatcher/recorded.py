@@ -25,8 +25,6 @@ from ytwatcher.errors import InputError
 
 _TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no", "")
 _ABSENT = frozenset(map(str, Absent))
-
-
 SURPLUS = "has more fields than the first line has columns; a text with a comma in it belongs in quotes"
 
 

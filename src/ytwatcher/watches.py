@@ -316,13 +316,15 @@ def _store(
     have = {canonical(rule.spec): rule.id for rule in stored.rules(con, target.id, address)}
     if not lines and not have:
         lines = list(default_rules(target.kind))
-    asked = {canonical(parse_rule(line)): line for line in reversed(lines)}  # of two that ask the same the first counts
-    for text in reversed(asked):
+    ids: list[str] = []
+    for line in lines:
+        text = canonical(parse_rule(line))
         if text not in have:
-            have[text] = stored.add_rule(con, watch_pk, asked[text], now)
+            have[text] = stored.add_rule(con, watch_pk, line, now)
+        ids.append(have[text])
     if new or lines:
         _want_all(con, target_pk, now)
-    return new, [have[text] for text in reversed(asked)] or list(have.values())
+    return new, list(dict.fromkeys(ids)) or list(have.values())
 
 
 def _store_rule(con: sqlite3.Connection, target_id: str, line: str, address: str, now: datetime) -> str:

@@ -237,3 +237,20 @@ async def test_where_statistics_always_have_something_to_do_lists_are_read_all_t
     await s.until("18:40")  # a call in hand is finished
     assert s.told() == ["On top\n🆕 New in A list"]
     assert s.when() < [s.at("18:30")]
+
+
+@played()
+async def test_a_list_that_failed_waits_for_a_closed_bucket_as_the_others_do(s: Story) -> None:
+    playlist = _playlist(s, 2)
+    await s.add(LIST, "new")
+    await s.until("17:20")
+    s.youtube.fail("playlistItems.list", "backend500", times=1)
+    s.youtube.fail("playlistItems.list", "quotaExceeded", until=s.at("18:10"))
+    await s.until("17:50")
+    assert len(s.calls("playlistItems.list", "17:20")) == 2, (
+        "asked again in vain: the clock would stand still where it had no time to wait for"
+    )
+    s.world.add_video(make_video_id(500), title="On top", published_at=OLD, views=3_300)
+    playlist.add(make_video_id(500), position=0)
+    await s.until("20:00")
+    assert s.told() == ["On top\n🆕 New in A list"]

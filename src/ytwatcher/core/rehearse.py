@@ -6,7 +6,7 @@ import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time
 from operator import itemgetter
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ from ytwatcher.core import breaks
 from ytwatcher.core.judge import finds, observe
 from ytwatcher.core.model import (
     EPOCH,
+    MILLISECOND,
     UNKNOWN,
     Absent,
     Alert,
@@ -41,7 +42,7 @@ from ytwatcher.core.settle import SECOND_READING
 NIGHT_BEGINS, NIGHT_ENDS = time(22), time(7)
 """When people sleep, on their own clock."""
 HOUR_MS = 3_600_000
-_SECOND_MS = SECOND_READING // timedelta(milliseconds=1)
+_SECOND_MS = SECOND_READING // MILLISECOND
 _WAITS = {Absent.HIDDEN: Pending.HIDDEN, Absent.DISABLED: Pending.DISABLED}
 _ONCE = Suppress("once: told before")
 _FAR = datetime(9999, 1, 1, tzinfo=UTC)

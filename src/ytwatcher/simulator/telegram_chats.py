@@ -65,10 +65,10 @@ class SimChat:
         }
         if self.state in refusals:
             raise BotError(403, f"Forbidden: {refusals[self.state]}")
-        if not self.may_write and self.kind == "channel":
-            raise BotError(400, "Bad Request: need administrator rights in the channel chat")
         if not self.may_write:
-            raise BotError(400, "Bad Request: not enough rights to send text messages to the chat")
+            channel = self.kind == "channel"
+            lacks = "need administrator rights in the channel chat" if channel else "not enough rights to send text messages to the chat"
+            raise BotError(400, f"Bad Request: {lacks}")
 
     def check_photos(self) -> None:
         """Raise the BotError that a picture meets."""

@@ -17,12 +17,10 @@ from telegram.request import BaseRequest, RequestData
 from ytwatcher.clock import Clock
 from ytwatcher.core.retry import Pace
 from ytwatcher.notify.slots import Slots
-from ytwatcher.telegram.sender import wanted_pause
+from ytwatcher.telegram.sender import LONGEST_CALL, wanted_pause
 from ytwatcher.tls import trusted
 
 TIMEOUT = httpx.Timeout(15.0, connect=5.0, pool=2.0)
-LONGEST_CALL = 60.0
-"""Seconds of a whole call; those of `TIMEOUT` are for each piece of it."""
 LONGEST_PAUSE = timedelta(seconds=20)
 ATTEMPTS = 3
 ANSWERS = Pace(all_per_second=29)
